@@ -1,0 +1,74 @@
+/* The seam between the node and its driver: what a node may ask of the world, and what the world
+ * tells it. io/uv answers with libuv, sim/ with a virtual network; the node cannot tell them apart.
+ *
+ * Threading: one env belongs to one loop; every call below comes from that loop's thread.
+ * Re-entrancy: an operation never calls back into the node before it has returned. */
+#ifndef OCF_NODE_ENV_ENV_H
+#define OCF_NODE_ENV_ENV_H
+
+#include "base/core/core.h"
+#include "multi/maddr/maddr.h"
+
+struct ocf_env;
+struct ocf_sock; /* the driver's; the node only passes the pointer around */
+
+/* Where a socket comes from or goes to: a TCP address, or a unix socket's path. */
+struct ocf_endpoint {
+  struct ocf_ip_addr ip; /* family 0 = not a TCP address */
+  char unix_path[108];   /* empty = not a unix socket; NUL-terminated */
+};
+
+/* What a socket's user implements. After `closed` (or after the node closed the socket itself) no
+ * further call is made. */
+struct ocf_sock_user_ops {
+  /* Where the next bytes should be put; called before each read. Both are set, *cap > 0. The memory
+   * must stay until the matching `rx`, which may come with n = 0 when nothing arrived. */
+  void (*rx_space)(void *user, uint8_t **p, size_t *cap);
+  void (*rx)(void *user, uint64_t now_ns, size_t n);
+  /* The other side has shut down its sending half; nothing more will arrive. */
+  void (*eof)(void *user, uint64_t now_ns);
+  /* A connect that the node started has succeeded. */
+  void (*connected)(void *user, uint64_t now_ns);
+  /* The `n` bytes that an earlier send left in the background have all left. */
+  void (*sent)(void *user, uint64_t now_ns, size_t n);
+  /* Gone: a connect failed, the socket was reset, or I/O failed. The handle is dead already. */
+  void (*closed)(void *user, uint64_t now_ns, int err);
+};
+
+/* A finished name look-up: up to OCF_RESOLVE_MAX addresses; err 0, OCF_ENOENT, OCF_ETIME or
+ * OCF_EIO. */
+enum { OCF_RESOLVE_MAX = 8 };
+typedef void (*ocf_resolved_fn)(void *user, uint64_t now_ns, int err, const struct ocf_ip_addr *ips,
+                                size_t n);
+
+struct ocf_env_ops {
+  /* Unix time in ns, for logs, signed records and ids; never for intervals. */
+  uint64_t (*wall_ns)(struct ocf_env *env);
+  /* Starts connecting and owes the user `connected` or `closed`. NULL when the driver is out of
+   * handles or memory (*err says which). TCP sockets have NODELAY and keep-alive set. */
+  struct ocf_sock *(*connect)(struct ocf_env *env, const struct ocf_endpoint *to,
+                              const struct ocf_sock_user_ops *ops, void *user, int *err);
+  /* Gives an accepted socket its user and starts reading. */
+  void (*adopt)(struct ocf_sock *s, const struct ocf_sock_user_ops *ops, void *user);
+  /* Sends what the kernel takes at once and returns that many bytes. With `background` the rest of
+   * the same views is borrowed, sent as room comes, and reported by one `sent` call; until then no
+   * other send may be made. Without it the rest stays the caller's. An error is reported later by
+   * `closed`; the bytes then count as sent. */
+  size_t (*send)(struct ocf_sock *s, const struct ocf_bytes *views, size_t n, bool background);
+  /* Stops or resumes reading. A paused socket does not report eof, but does report a reset if the
+   * system tells it. */
+  void (*pause)(struct ocf_sock *s, bool paused);
+  /* Ends our sending half once everything sent so far has left. */
+  void (*shutdown)(struct ocf_sock *s);
+  /* Closes at once, with a TCP RST when `reset`. The handle is dead on return. */
+  void (*close)(struct ocf_sock *s, bool reset);
+  /* Looks up `host`; NULL-safe cancel by `user` is not offered: the callback always comes once. */
+  int (*resolve)(struct ocf_env *env, const char *host, uint16_t port, ocf_resolved_fn fn,
+                 void *user);
+};
+
+struct ocf_env {
+  const struct ocf_env_ops *ops;
+};
+
+#endif
