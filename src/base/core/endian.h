@@ -1,54 +1,38 @@
-/* Big- and little-endian integers in byte arrays, without alignment demands. */
+/* Big- and little-endian integers in byte arrays, without alignment demands. Each compiles to one
+ * load or store, swapped where the machine's order differs. */
 #ifndef OCF_BASE_CORE_ENDIAN_H
 #define OCF_BASE_CORE_ENDIAN_H
 
 #include <stdint.h>
+#include <string.h>
 
-static inline uint16_t ocf_get_be16(const uint8_t *p)
-{
-  return (uint16_t)((unsigned)p[0] << 8 | p[1]);
-}
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define OCF_BE(bits, v) __builtin_bswap##bits(v)
+#define OCF_LE(bits, v) (v)
+#else
+#define OCF_BE(bits, v) (v)
+#define OCF_LE(bits, v) __builtin_bswap##bits(v)
+#endif
 
-static inline uint32_t ocf_get_be32(const uint8_t *p)
-{
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
+#define OCF_ENDIAN_PAIR(order, ORDER, bits)                                                        \
+  static inline uint##bits##_t ocf_get_##order##bits(const uint8_t *p)                             \
+  {                                                                                                \
+    uint##bits##_t v;                                                                              \
+    memcpy(&v, p, sizeof(v));                                                                      \
+    return ORDER(bits, v);                                                                         \
+  }                                                                                                \
+  static inline void ocf_put_##order##bits(uint8_t *p, uint##bits##_t v)                           \
+  {                                                                                                \
+    v = ORDER(bits, v);                                                                            \
+    memcpy(p, &v, sizeof(v));                                                                      \
+  }
 
-static inline uint64_t ocf_get_be64(const uint8_t *p)
-{
-  return (uint64_t)ocf_get_be32(p) << 32 | ocf_get_be32(p + 4);
-}
-
-static inline void ocf_put_be16(uint8_t *p, uint16_t v)
-{
-  p[0] = (uint8_t)(v >> 8);
-  p[1] = (uint8_t)v;
-}
-
-static inline void ocf_put_be32(uint8_t *p, uint32_t v)
-{
-  ocf_put_be16(p, (uint16_t)(v >> 16));
-  ocf_put_be16(p + 2, (uint16_t)v);
-}
-
-static inline void ocf_put_be64(uint8_t *p, uint64_t v)
-{
-  ocf_put_be32(p, (uint32_t)(v >> 32));
-  ocf_put_be32(p + 4, (uint32_t)v);
-}
-
-static inline void ocf_put_le64(uint8_t *p, uint64_t v)
-{
-  for (unsigned i = 0; i < 8; i++)
-    p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static inline uint64_t ocf_get_le64(const uint8_t *p)
-{
-  uint64_t v = 0;
-  for (unsigned i = 0; i < 8; i++)
-    v |= (uint64_t)p[i] << (8 * i);
-  return v;
-}
+/* ocf_get_be16(p), ocf_put_be16(p, v), and so on for 16, 32 and 64 bits in both orders. */
+OCF_ENDIAN_PAIR(be, OCF_BE, 16)
+OCF_ENDIAN_PAIR(be, OCF_BE, 32)
+OCF_ENDIAN_PAIR(be, OCF_BE, 64)
+OCF_ENDIAN_PAIR(le, OCF_LE, 16)
+OCF_ENDIAN_PAIR(le, OCF_LE, 32)
+OCF_ENDIAN_PAIR(le, OCF_LE, 64)
 
 #endif

@@ -27,11 +27,12 @@ void ocf_map_init(struct ocf_map *m, struct ocf_alloc *a, const uint64_t seed[2]
 /* Frees the table; the elements stay the owner's. */
 void ocf_map_fini(struct ocf_map *m);
 /* 0, OCF_EEXIST (nothing changed), OCF_ELIMIT at `max`, OCF_ENOMEM. */
-OCF_NODISCARD int ocf_map_insert(struct ocf_map *m, struct ocf_map_node *node, struct ocf_bytes key);
+OCF_NODISCARD int ocf_map_insert(struct ocf_map *m, struct ocf_map_node *node,
+                                 struct ocf_bytes key);
 struct ocf_map_node *ocf_map_find(const struct ocf_map *m, struct ocf_bytes key);
 /* Unlinks `node`, which must be in the map. */
 void ocf_map_remove(struct ocf_map *m, struct ocf_map_node *node);
-/* Visits every element: `*it` starts NULL; false at the end. The element just returned may be
+/* Visits every element: `*it` starts zeroed; false at the end. The element just returned may be
  * removed before the next call; nothing may be inserted during the walk. */
 struct ocf_map_iter {
   size_t slot;

@@ -1,22 +1,30 @@
 /* Structured logging: one line per event, logfmt or JSON, level per module, changeable at run time.
  *
  * A logger is a value passed down; lines leave through its `write` hook (the driver's), already
- * formatted, escaped and bounded (OCF_LOG_LINE_MAX bytes, longer values are cut and marked). Secrets
- * are redacted by type: OCF_LOG_SECRET prints only a length. Library layers log at debug only. */
+ * formatted, escaped and bounded (OCF_LOG_LINE_MAX bytes, longer values are cut and marked).
+ * Secrets are redacted by type: OCF_LOG_SECRET prints only a length. Library layers log at debug
+ * only. */
 #ifndef OCF_BASE_LOG_LOG_H
 #define OCF_BASE_LOG_LOG_H
 
 #include "base/core/core.h"
 
-enum ocf_log_level { OCF_LOG_TRACE, OCF_LOG_DEBUG, OCF_LOG_INFO, OCF_LOG_WARN, OCF_LOG_ERROR, OCF_LOG_OFF };
+enum ocf_log_level {
+  OCF_LOG_TRACE,
+  OCF_LOG_DEBUG,
+  OCF_LOG_INFO,
+  OCF_LOG_WARN,
+  OCF_LOG_ERROR,
+  OCF_LOG_OFF
+};
 enum ocf_log_format { OCF_LOG_LOGFMT, OCF_LOG_JSON };
 enum { OCF_LOG_LINE_MAX = 2048, OCF_LOG_MODULES_MAX = 32 };
 
 enum ocf_log_type {
   OCF_LOG_END,
-  OCF_LOG_T_STR,    /* const char *, NULL prints as null */
-  OCF_LOG_T_BYTES,  /* struct ocf_bytes as text, control characters and bad UTF-8 escaped */
-  OCF_LOG_T_HEX,    /* struct ocf_bytes as hex */
+  OCF_LOG_T_STR,   /* const char *, NULL prints as null */
+  OCF_LOG_T_BYTES, /* struct ocf_bytes as text, control characters and bad UTF-8 escaped */
+  OCF_LOG_T_HEX,   /* struct ocf_bytes as hex */
   OCF_LOG_T_U64,
   OCF_LOG_T_I64,
   OCF_LOG_T_BOOL,
@@ -36,15 +44,69 @@ struct ocf_log_field {
   } v;
 };
 
-#define OCF_LOG_STR(k, x) { OCF_LOG_T_STR, (k), { .s = (x) } }
-#define OCF_LOG_BYTES(k, x) { OCF_LOG_T_BYTES, (k), { .b = (x) } }
-#define OCF_LOG_HEX(k, x) { OCF_LOG_T_HEX, (k), { .b = (x) } }
-#define OCF_LOG_U64(k, x) { OCF_LOG_T_U64, (k), { .u = (uint64_t)(x) } }
-#define OCF_LOG_I64(k, x) { OCF_LOG_T_I64, (k), { .i = (int64_t)(x) } }
-#define OCF_LOG_BOOL(k, x) { OCF_LOG_T_BOOL, (k), { .u = (x) ? 1 : 0 } }
-#define OCF_LOG_MS(k, x) { OCF_LOG_T_MS, (k), { .u = (x) } }
-#define OCF_LOG_ERR(k, x) { OCF_LOG_T_ERR, (k), { .i = (x) } }
-#define OCF_LOG_SECRET(k, x) { OCF_LOG_T_SECRET, (k), { .b = (x) } }
+#define OCF_LOG_STR(k, x)                                                                          \
+  {                                                                                                \
+    OCF_LOG_T_STR, (k),                                                                            \
+    {                                                                                              \
+      .s = (x)                                                                                     \
+    }                                                                                              \
+  }
+#define OCF_LOG_BYTES(k, x)                                                                        \
+  {                                                                                                \
+    OCF_LOG_T_BYTES, (k),                                                                          \
+    {                                                                                              \
+      .b = (x)                                                                                     \
+    }                                                                                              \
+  }
+#define OCF_LOG_HEX(k, x)                                                                          \
+  {                                                                                                \
+    OCF_LOG_T_HEX, (k),                                                                            \
+    {                                                                                              \
+      .b = (x)                                                                                     \
+    }                                                                                              \
+  }
+#define OCF_LOG_U64(k, x)                                                                          \
+  {                                                                                                \
+    OCF_LOG_T_U64, (k),                                                                            \
+    {                                                                                              \
+      .u = (uint64_t)(x)                                                                           \
+    }                                                                                              \
+  }
+#define OCF_LOG_I64(k, x)                                                                          \
+  {                                                                                                \
+    OCF_LOG_T_I64, (k),                                                                            \
+    {                                                                                              \
+      .i = (int64_t)(x)                                                                            \
+    }                                                                                              \
+  }
+#define OCF_LOG_BOOL(k, x)                                                                         \
+  {                                                                                                \
+    OCF_LOG_T_BOOL, (k),                                                                           \
+    {                                                                                              \
+      .u = (x) ? 1 : 0                                                                             \
+    }                                                                                              \
+  }
+#define OCF_LOG_MS(k, x)                                                                           \
+  {                                                                                                \
+    OCF_LOG_T_MS, (k),                                                                             \
+    {                                                                                              \
+      .u = (x)                                                                                     \
+    }                                                                                              \
+  }
+#define OCF_LOG_ERR(k, x)                                                                          \
+  {                                                                                                \
+    OCF_LOG_T_ERR, (k),                                                                            \
+    {                                                                                              \
+      .i = (x)                                                                                     \
+    }                                                                                              \
+  }
+#define OCF_LOG_SECRET(k, x)                                                                       \
+  {                                                                                                \
+    OCF_LOG_T_SECRET, (k),                                                                         \
+    {                                                                                              \
+      .b = (x)                                                                                     \
+    }                                                                                              \
+  }
 
 struct ocf_log {
   enum ocf_log_format format;
@@ -54,27 +116,29 @@ struct ocf_log {
     enum ocf_log_level level;
   } modules[OCF_LOG_MODULES_MAX];
   size_t n_modules;
-  uint64_t (*wall_ns)(void *ctx);                        /* unix time in ns for the line's stamp; NULL: none */
-  void (*write)(void *ctx, const char *line, size_t n);  /* one line, newline included */
+  uint64_t (*wall_ns)(void *ctx); /* unix time in ns for the line's stamp; NULL: none */
+  void (*write)(void *ctx, const char *line, size_t n); /* one line, newline included */
   void *ctx;
 };
 
 /* Level info, logfmt, no sink (lines are dropped until `write` is set). */
 void ocf_log_init(struct ocf_log *l);
-/* Sets levels from a list such as "info,swarm=debug,http=warn". 0, or OCF_EINVAL and nothing changed. */
+/* Sets levels from a list such as "info,swarm=debug,http=warn". 0, or OCF_EINVAL and nothing
+ * changed. */
 OCF_NODISCARD int ocf_log_set_levels(struct ocf_log *l, const char *spec);
 bool ocf_log_on(const struct ocf_log *l, const char *module, enum ocf_log_level level);
 /* Writes one line. `fields` is a list that ends with type OCF_LOG_END. `l` may be NULL. */
-void ocf_log_emit(const struct ocf_log *l, const char *module, enum ocf_log_level level, const char *msg,
-                  const struct ocf_log_field *fields);
+void ocf_log_emit(const struct ocf_log *l, const char *module, enum ocf_log_level level,
+                  const char *msg, const struct ocf_log_field *fields);
 
 /* OCF_LOGF(log, "swarm", OCF_LOG_INFO, "peer connected", OCF_LOG_STR("peer", id), …): the arguments
  * are evaluated only when the level is on. */
 #define OCF_LOGF(l, module, lvl, msg, ...)                                                         \
   do {                                                                                             \
     if (ocf_log_on((l), (module), (lvl)))                                                          \
-      ocf_log_emit((l), (module), (lvl), (msg),                                                    \
-                   (const struct ocf_log_field[]){ __VA_ARGS__, { OCF_LOG_END, NULL, { .u = 0 } } }); \
+      ocf_log_emit(                                                                                \
+          (l), (module), (lvl), (msg),                                                             \
+          (const struct ocf_log_field[]){ __VA_ARGS__, { OCF_LOG_END, NULL, { .u = 0 } } });       \
   } while (0)
 
 #endif
