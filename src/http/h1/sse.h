@@ -1,0 +1,34 @@
+/* Watches a text/event-stream body go by, without copying or changing it, and makes the event that
+ * tells a client of the OpenAI API that its stream was cut.
+ *
+ * Lines end with LF, CR LF or CR (WHATWG HTML, "Server-sent events"). A value without memory. */
+#ifndef OCF_HTTP_H1_SSE_H
+#define OCF_HTTP_H1_SSE_H
+
+#include "base/buf/buf.h"
+#include "base/core/core.h"
+#include "http/h1/write.h"
+
+struct ocf_h1_sse {
+  uint8_t line;      /* private: what the current line is */
+  uint8_t n_match;   /* private: bytes of "data: [DONE]" matched */
+  bool cr;           /* private: the last byte was a CR */
+  bool open;         /* fields of an event came that no blank line has ended yet */
+  bool done;         /* the line "data: [DONE]" was seen */
+  uint64_t n_events; /* blank lines that ended an event */
+};
+
+void ocf_h1_sse_init(struct ocf_h1_sse *s);
+/* Feeds the next payload bytes. True when they had anything but comments and blank lines: only then
+ * may the time-out between chunks start anew. */
+bool ocf_h1_sse_feed(struct ocf_h1_sse *s, const uint8_t *p, size_t n);
+/* True when everything so far ends at an event boundary: an inserted event cannot mix with another.
+ */
+bool ocf_h1_sse_at_boundary(const struct ocf_h1_sse *s);
+/* Appends the terminal event  data: {"error":{…}}  with its blank line, after ending whatever `s`
+ * (may be NULL) has left open. Never "[DONE]": the owner aborts the framing afterwards.
+ * 0, OCF_ELIMIT, OCF_ENOMEM. */
+OCF_NODISCARD int ocf_h1_sse_error(struct ocf_buf *out, const struct ocf_h1_sse *s,
+                                   const struct ocf_h1_problem *p);
+
+#endif
