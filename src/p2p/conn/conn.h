@@ -22,6 +22,7 @@
 #define OCF_P2P_CONN_CONN_H
 
 #include "base/core/core.h"
+#include "base/ds/list.h"
 #include "base/mem/alloc.h"
 #include "base/rng/rng.h"
 #include "base/time/time.h"
@@ -43,13 +44,17 @@ struct ocf_conn_pool {
   struct ocf_alloc *a;
   void *rx_free, *tx_free; /* chains of empty buffers */
   size_t n_rx_free, n_tx_free, n_rx_used, n_tx_used;
-  size_t free_max; /* empty buffers of each kind that are kept */
+  size_t free_max;       /* empty buffers of each kind that are kept */
+  struct ocf_list dirty; /* connections with events or bytes since they were last asked */
 };
 
 /* `free_max` empty buffers of each kind are kept for reuse; the rest goes back to `a`. */
 void ocf_conn_pool_init(struct ocf_conn_pool *pool, struct ocf_alloc *a, size_t free_max);
 /* Every connection of the pool must have been freed. */
 void ocf_conn_pool_fini(struct ocf_conn_pool *pool);
+/* A connection of the pool that may have events to pull or bytes to flush since it was last
+ * returned here, or NULL. Writes to streams bring their connection here too. */
+struct ocf_conn *ocf_conn_pool_next_dirty(struct ocf_conn_pool *pool);
 
 /* Shared by all connections of a loop; borrowed, constant and alive longer than they are. */
 struct ocf_conn_config {
@@ -134,8 +139,9 @@ bool ocf_conn_event(struct ocf_conn *c, uint64_t now_ns, struct ocf_conn_event *
 
 /* Seals what was written since the last call, so that a turn's small frames leave as one. */
 void ocf_conn_flush(struct ocf_conn *c, uint64_t now_ns);
-/* Fills up to `cap` views of bytes to send, in order; returns how many, 0 for none. Lent until the
- * next ocf_conn_tx_done(), and writes may append after them meanwhile, never change them. */
+/* Fills up to `cap` views of bytes to send, in order; returns how many, 0 for none. Every byte
+ * stays where it is until ocf_conn_tx_done() has counted it or the connection is freed, so that a
+ * driver may leave views with the kernel; later writes come after them. */
 size_t ocf_conn_tx(struct ocf_conn *c, struct ocf_bytes *iov, size_t cap);
 /* The first `n` bytes of those views were written. */
 void ocf_conn_tx_done(struct ocf_conn *c, uint64_t now_ns, size_t n);

@@ -3,7 +3,7 @@
  * streams are opened through it and their events pass through it.
  *
  * Sans-IO. The driver owns sockets and the clock; it knows a `struct ocf_link` for each socket and
- * stores its own handle there. The node pulls events, the driver pulls effects:
+ * may store its own handle there. The node pulls events, the driver pulls effects:
  *
  *   inputs:  ocf_swarm_accept(), ocf_swarm_dialled(), ocf_link_rx_space() + ocf_link_rx(),
  *            ocf_link_rx_end(), ocf_link_tx_done(), ocf_swarm_tick()
@@ -31,17 +31,9 @@
 #include "p2p/conn/conn.h"
 
 struct ocf_swarm;
-struct ocf_link; /* one connection or dial attempt, from its socket's point of view */
-struct ocf_key;  /* crypto/key: the identity, to sign our peer record */
-
-/* A TCP endpoint. */
-struct ocf_swarm_sock {
-  uint8_t ip[16];    /* network byte order; IPv4 uses the first 4 */
-  uint8_t ip_len;    /* 4, 16, or 0: `host` is to be resolved */
-  uint8_t host_kind; /* with ip_len 0: 4 or 6 = only such addresses, 0 = either */
-  uint16_t port;
-  char host[254]; /* a DNS name, only with ip_len 0 */
-};
+struct ocf_link;         /* one connection or dial attempt, from its socket's point of view */
+struct ocf_key;          /* crypto/key */
+struct ocf_noise_static; /* p2p/noise */
 
 struct ocf_swarm_config {
   struct ocf_alloc *a;
@@ -63,8 +55,8 @@ struct ocf_swarm_config {
   uint64_t grace_ns;              /* a new connection is not trimmed for so long */
   uint64_t surplus_idle_ns;       /* a second connection to a peer is closed after so long unused */
   size_t per_ip_max, per_net_max; /* connections per IPv4 or IPv6 /56, and per IPv6 /48 */
-  double ip_refill_per_s, net_refill_per_s;
-  uint32_t ip_burst, net_burst; /* new connections: bucket sizes */
+  uint64_t ip_refill_ns, net_refill_ns; /* one more new connection after so long */
+  uint32_t ip_burst, net_burst;         /* new connections: bucket sizes */
 
   size_t dials_max, dials_per_peer_max;
   uint64_t connect_ns;                     /* TCP connect */
@@ -81,8 +73,8 @@ struct ocf_swarm_config {
 };
 
 /* Defaults: 256 connections, 64 handshakes, 8 per peer, water 160/192, grace 20 s, surplus 30 s,
- * 8 per IP and 64 per /48, 0.2/s burst 16 and 0.5/s burst 80, 160 dials and 8 per peer, 5 s
- * connect, 15 s dial, 250 ms stagger, back-off 5 s to 5 min, static 5 s to 2 min, 1,024 opens,
+ * 8 per IP and 64 per /48, one per 5 s burst 16 and one per 2 s burst 80, 160 dials and 8 per peer,
+ * 5 s connect, 15 s dial, 250 ms stagger, back-off 5 s to 5 min, static 5 s to 2 min, 1,024 opens,
  * 4,096 peers with 64 addresses each, ping 30 s + 10 s, identify 5 s. Pointers are NULL. */
 void ocf_swarm_config_init(struct ocf_swarm_config *cfg);
 
@@ -96,17 +88,18 @@ const struct ocf_peerid *ocf_swarm_self(const struct ocf_swarm *sw);
 
 /* --- our addresses --- */
 
-/* What we listen on (`listen`: binary multiaddrs as bound, wildcards allowed), what the interfaces
- * have (`ifaces`: /ip4 or /ip6 only) and what the operator adds (`extra`). Copied. A wildcard
- * stands for every interface address of its family. A change is pushed to identified peers.
- * Loopback addresses are shown to loopback peers only. 0, OCF_EINVAL, OCF_ELIMIT (> 64 in all),
+/* What we listen on (`listen`: as bound, wildcards allowed), the addresses of our interfaces (ports
+ * are not looked at) and what the operator adds (`extra`). Copied. A wildcard stands for every
+ * interface address of its family. A change is pushed to identified peers. Loopback addresses are
+ * shown to loopback peers only. 0, OCF_ELIMIT (> 64 after expansion: the first 64 are used),
  * OCF_ENOMEM. */
 OCF_NODISCARD int ocf_swarm_set_addrs(struct ocf_swarm *sw, uint64_t now_ns,
-                                      const struct ocf_bytes *listen, size_t n_listen,
-                                      const struct ocf_bytes *ifaces, size_t n_ifaces,
-                                      const struct ocf_bytes *extra, size_t n_extra);
-/* The expanded addresses, loopback included; lent until the next ocf_swarm_set_addrs(). */
-size_t ocf_swarm_addrs(const struct ocf_swarm *sw, const struct ocf_bytes **out);
+                                      const struct ocf_maddr *listen, size_t n_listen,
+                                      const struct ocf_ip_addr *ifaces, size_t n_ifaces,
+                                      const struct ocf_maddr *extra, size_t n_extra);
+/* The expanded addresses, loopback included; lent until the next ocf_swarm_set_addrs(). Returns how
+ * many. */
+size_t ocf_swarm_addrs(const struct ocf_swarm *sw, const struct ocf_maddr **out);
 
 /* --- other peers' addresses --- */
 
@@ -117,16 +110,16 @@ enum ocf_swarm_source { /* in order of trust; a better source's record is not re
                         OCF_SWARM_SRC_OTHER,
 };
 
-/* Remembers how `peer` may be reached: a binary multiaddr whose optional /p2p ending must name it.
+/* Remembers how `peer` may be reached: an address whose optional /p2p ending must name it.
  * `ttl_ns` OCF_TIME_NEVER: for ever. 0, OCF_EINVAL, OCF_EUNSUPP (not a TCP address), OCF_ELIMIT,
  * OCF_ENOMEM. Known addresses get the longer life. */
 OCF_NODISCARD int ocf_swarm_add_addr(struct ocf_swarm *sw, uint64_t now_ns,
-                                     const struct ocf_peerid *peer, struct ocf_bytes addr,
+                                     const struct ocf_peerid *peer, const struct ocf_maddr *addr,
                                      enum ocf_swarm_source src, uint64_t ttl_ns);
 /* Keeps a connection to this peer: dialled now and again with back-off whenever it is down, never
  * trimmed. Errors as ocf_swarm_add_addr(). */
 OCF_NODISCARD int ocf_swarm_add_static(struct ocf_swarm *sw, uint64_t now_ns,
-                                       const struct ocf_peerid *peer, struct ocf_bytes addr);
+                                       const struct ocf_peerid *peer, const struct ocf_maddr *addr);
 /* Sets or clears protection bits of a peer: while any is set its connections are not trimmed. */
 void ocf_swarm_protect(struct ocf_swarm *sw, const struct ocf_peerid *peer, uint32_t set,
                        uint32_t clear);
@@ -148,13 +141,17 @@ void ocf_swarm_drain(struct ocf_swarm *sw, uint64_t now_ns, uint64_t grace_ns);
  * (draining): the driver closes the socket. `handle` is the driver's, returned by the CLOSE effect.
  */
 OCF_NODISCARD int ocf_swarm_accept(struct ocf_swarm *sw, uint64_t now_ns, void *handle,
-                                   const struct ocf_swarm_sock *remote,
-                                   const struct ocf_swarm_sock *local, struct ocf_link **out);
+                                   const struct ocf_ip_addr *remote,
+                                   const struct ocf_ip_addr *local, struct ocf_link **out);
 /* The answer to a DIAL effect, at most once per link and never after its CLOSE: err 0 with the
  * addresses of the connected socket, or why it failed (OCF_EREFUSED, OCF_EUNREACH, OCF_ETIME,
  * OCF_EIO …). After an error the link is dead on return; no CLOSE follows. */
 void ocf_swarm_dialled(struct ocf_swarm *sw, uint64_t now_ns, struct ocf_link *l, int err,
-                       const struct ocf_swarm_sock *remote, const struct ocf_swarm_sock *local);
+                       const struct ocf_ip_addr *remote, const struct ocf_ip_addr *local);
+/* The answer to a RESOLVE effect: up to 8 addresses (ports are not looked at), or an error. Tickets
+ * that are not awaited any more are ignored. */
+void ocf_swarm_resolved(struct ocf_swarm *sw, uint64_t now_ns, uint64_t ticket, int err,
+                        const struct ocf_ip_addr *ips, size_t n);
 void ocf_link_set_handle(struct ocf_link *l, void *handle);
 void *ocf_link_handle(const struct ocf_link *l);
 /* These five do what their ocf_conn_ namesakes do. rx_space may give cap 0: stop reading. */
@@ -168,16 +165,20 @@ void ocf_link_tx_done(struct ocf_link *l, uint64_t now_ns, size_t n);
 struct ocf_link *ocf_swarm_tx_next(struct ocf_swarm *sw, uint64_t now_ns);
 
 enum ocf_swarm_effect_type {
-  OCF_SWARM_DIAL,  /* connect to `sock`, then ocf_swarm_dialled(); `link` is alive until then */
-  OCF_SWARM_CLOSE, /* close the link's socket or give up its connect; `link` is dead after this
-                      effect and is named for look-ups only, `handle` is what was set */
+  OCF_SWARM_DIAL,    /* connect to `ip`, then ocf_swarm_dialled(link) */
+  OCF_SWARM_CLOSE,   /* close the link's socket or give up its connect; `link` is dead after this
+                        effect and is named for look-ups only, `handle` is what was set */
+  OCF_SWARM_RESOLVE, /* look `host` up, then ocf_swarm_resolved(ticket) */
 };
 
 struct ocf_swarm_effect {
   enum ocf_swarm_effect_type type;
   struct ocf_link *link;
   void *handle;
-  struct ocf_swarm_sock sock; /* DIAL */
+  struct ocf_ip_addr ip; /* DIAL */
+  uint64_t ticket;       /* RESOLVE */
+  const char *host;      /* RESOLVE: a DNS name; lent until the next ocf_swarm_effect() */
+  uint8_t family;        /* RESOLVE: 4 or 6 when only such addresses are of use, else 0 */
 };
 
 bool ocf_swarm_effect(struct ocf_swarm *sw, uint64_t now_ns, struct ocf_swarm_effect *fx);
@@ -240,8 +241,8 @@ struct ocf_swarm_peer_info {
   uint64_t since_ns;                   /* of the oldest connection */
   uint64_t rtt_ns;                     /* smoothed libp2p ping, else muxer ping; 0 unknown */
   uint64_t last_rx_ns;
-  struct ocf_bytes agent;  /* as received: up to 256 bytes of any kind */
-  struct ocf_bytes remote; /* binary multiaddr of the oldest connection's other end */
+  struct ocf_bytes agent;    /* as received: up to 256 bytes of any kind */
+  struct ocf_ip_addr remote; /* the oldest connection's other end */
   uint32_t protect;
 };
 
@@ -255,9 +256,9 @@ bool ocf_swarm_peer_info(const struct ocf_swarm *sw, const struct ocf_peerid *pe
 /* Whether identify lists `proto`; false while unknown. */
 bool ocf_swarm_peer_speaks(const struct ocf_swarm *sw, const struct ocf_peerid *peer,
                            struct ocf_bytes proto);
-/* Fills up to `cap` known addresses (binary, without /p2p); returns how many. */
+/* Fills up to `cap` known addresses (without /p2p); returns how many. */
 size_t ocf_swarm_peer_addrs(const struct ocf_swarm *sw, uint64_t now_ns,
-                            const struct ocf_peerid *peer, struct ocf_bytes *out, size_t cap);
+                            const struct ocf_peerid *peer, struct ocf_maddr *out, size_t cap);
 
 struct ocf_swarm_stats {
   /* gauges */
