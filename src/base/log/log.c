@@ -4,6 +4,7 @@
 
 #include "base/str/escape.h"
 #include "base/str/fmt.h"
+#include "base/str/str.h"
 
 static const char *const level_names[] = { "trace", "debug", "info", "warn", "error", "off" };
 
@@ -24,7 +25,7 @@ const char *ocf_log_level_name(enum ocf_log_level level)
 static bool parse_level(struct ocf_bytes s, enum ocf_log_level *out)
 {
   for (size_t i = 0; i < OCF_ARRAY_LEN(level_names); i++) {
-    if (ocf_bytes_eq(s, ocf_bytes(level_names[i], strlen(level_names[i])))) {
+    if (ocf_str_is(s, level_names[i])) {
       *out = (enum ocf_log_level)i;
       return true;
     }
@@ -32,21 +33,12 @@ static bool parse_level(struct ocf_bytes s, enum ocf_log_level *out)
   return false;
 }
 
-static struct ocf_bytes trim(struct ocf_bytes s)
-{
-  while (s.n > 0 && s.p[0] == ' ')
-    s = ocf_bytes(s.p + 1, s.n - 1);
-  while (s.n > 0 && s.p[s.n - 1] == ' ')
-    s.n--;
-  return s;
-}
-
 static bool add_module(struct ocf_log *l, struct ocf_bytes name, enum ocf_log_level level)
 {
   if (name.n == 0 || name.n >= sizeof(l->modules[0].name) || l->n_modules >= OCF_LOG_MODULES_MAX)
     return false;
   for (size_t i = 0; i < l->n_modules; i++) {
-    if (ocf_bytes_eq(name, ocf_bytes(l->modules[i].name, strlen(l->modules[i].name))))
+    if (ocf_str_is(name, l->modules[i].name))
       return false;
   }
   memset(l->modules[l->n_modules].name, 0, sizeof(l->modules[0].name));
@@ -67,8 +59,8 @@ static bool set_item(struct ocf_log *l, struct ocf_bytes item, bool *had_bare)
     return true;
   }
   size_t n = (size_t)(eq - item.p);
-  return parse_level(trim(ocf_bytes(eq + 1, item.n - n - 1)), &level) &&
-         add_module(l, trim(ocf_bytes(item.p, n)), level);
+  return parse_level(ocf_str_trim(ocf_bytes(eq + 1, item.n - n - 1)), &level) &&
+         add_module(l, ocf_str_trim(ocf_bytes(item.p, n)), level);
 }
 
 int ocf_log_set_levels(struct ocf_log *l, const char *spec)
@@ -78,7 +70,7 @@ int ocf_log_set_levels(struct ocf_log *l, const char *spec)
   next.n_modules = 0;
   for (const char *s = spec;; s++) {
     size_t n = strcspn(s, ",");
-    if (!set_item(&next, trim(ocf_bytes(s, n)), &had_bare))
+    if (!set_item(&next, ocf_str_trim(ocf_bytes(s, n)), &had_bare))
       return OCF_EINVAL;
     s += n;
     if (*s == '\0')
@@ -190,7 +182,7 @@ static void add_value(struct ocf_fmt *f, enum ocf_log_format format,
     if (field->v.s == NULL)
       ocf_fmt_str(f, "null");
     else
-      add_text(f, format, ocf_bytes(field->v.s, strlen(field->v.s)));
+      add_text(f, format, ocf_str(field->v.s));
     break;
   case OCF_LOG_T_BYTES: add_text(f, format, field->v.b); break;
   case OCF_LOG_T_HEX: add_hex(f, field->v.b); break;
@@ -201,11 +193,7 @@ static void add_value(struct ocf_fmt *f, enum ocf_log_format format,
     ocf_fmt_u64(f, field->v.u / 1000000);
     ocf_fmt_printf(f, ".%03u", (unsigned)(field->v.u / 1000 % 1000));
     break;
-  case OCF_LOG_T_ERR: {
-    const char *text = ocf_strerror((int)field->v.i);
-    add_text(f, format, ocf_bytes(text, strlen(text)));
-    break;
-  }
+  case OCF_LOG_T_ERR: add_text(f, format, ocf_str(ocf_strerror((int)field->v.i))); break;
   case OCF_LOG_T_SECRET: ocf_fmt_printf(f, "\"[redacted %zu bytes]\"", field->v.b.n); break;
   case OCF_LOG_END: break;
   }
