@@ -44,6 +44,7 @@ enum {
   OCF_YAMUX_WINDOW = 262144,   /* initial, both directions, a constant of the protocol */
   OCF_YAMUX_BODY_MAX = 65524,  /* our largest data body: frame <= 64 KiB */
   OCF_YAMUX_UNACKED_MAX = 256, /* our opens that the peer has not acknowledged */
+  OCF_YAMUX_OUT_MIN = 512,     /* smallest send area */
 };
 
 /* Go-away codes. 0..2 are the original ones, the others go-yamux v5's. Any of them ends a session.
@@ -75,7 +76,8 @@ enum ocf_yamux_stream_code {
   OCF_YAMUX_STREAM_GATED = 0x1008,
 };
 
-/* A bound on how often a peer may do something: `burst` at once, `per_s` in the long run. */
+/* A bound on how often a peer may do something: `burst` at once, `per_s` in the long run; passing
+ * it ends the session with PROTOCOL_VIOLATION. burst 0: no bound. */
 struct ocf_yamux_rate {
   uint32_t burst, per_s;
 };
@@ -134,7 +136,8 @@ enum ocf_yamux_event_kind {
   OCF_YAMUX_EV_RTT,
   /* The last stream of a draining session is gone: see ocf_yamux_drain(). */
   OCF_YAMUX_EV_DRAINED,
-  /* The session is over; the last event, after one RESET for each stream whose handle is still out.
+  /* The session is over; the last event, after one RESET for each stream that had not ended yet and
+   * whose handle is still out.
    * err: OCF_EEOF go-away 0 received, OCF_ERESET go-away with another code received, OCF_EPROTO
    * peer broke the protocol, OCF_ELIMIT peer flooded us, OCF_ETIME peer did not answer,
    * OCF_ECANCELED ocf_yamux_abort(). `code`: the go-away code received or sent. Flush the output
@@ -167,7 +170,8 @@ void ocf_yamux_consumed(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_s
  */
 
 /* Where frames are put: p[n .. cap) is free. The connection owns it and may pass another one at any
- * time, frames are complete within one. Give at least 64 bytes; 65519 (a Noise frame) is ideal. */
+ * time, frames are complete within one. cap is at least OCF_YAMUX_OUT_MIN;
+ * 65519 (the plaintext of a Noise frame) is ideal. */
 struct ocf_yamux_out {
   uint8_t *p;
   size_t n, cap;
