@@ -1,0 +1,89 @@
+// A libp2p stream as a node Duplex: back-pressure in both directions, half-close, and a reset as an error.
+
+import { Duplex } from 'node:stream'
+
+export class StreamDuplex extends Duplex {
+  constructor (stream) {
+    super({ allowHalfOpen: true, readableHighWaterMark: 1 << 18, writableHighWaterMark: 1 << 18 })
+    this.stream = stream
+    this.resetSeen = false
+    // The writer may be ahead of the peer's window; the muxer reports no limit of its own here.
+    stream.addEventListener('message', ({ data }) => this.received(data))
+    stream.addEventListener('end', () => this.ended())
+    stream.addEventListener('close', ({ error }) => this.closed(error))
+    if (stream.readableEnded) {
+      this.ended()
+    }
+  }
+
+  received (data) {
+    for (const piece of data instanceof Uint8Array ? [data] : data) {
+      if (!this.push(piece) && this.stream.readStatus === 'readable') {
+        this.stream.pause()
+      }
+    }
+  }
+
+  ended () {
+    if (this.stream.status !== 'aborted' && this.stream.status !== 'reset') {
+      this.push(null)
+    }
+  }
+
+  closed (error) {
+    this.resetSeen = error != null && this.stream.status === 'reset'
+    if (error != null) {
+      this.destroy(error)
+    }
+  }
+
+  _read () {
+    if (this.stream.readStatus === 'paused') {
+      this.stream.resume()
+    }
+  }
+
+  _write (chunk, encoding, done) {
+    this.writev([chunk], done)
+  }
+
+  _writev (chunks, done) {
+    this.writev(chunks.map(({ chunk }) => chunk), done)
+  }
+
+  writev (chunks, done) {
+    const send = async () => {
+      for (const chunk of chunks) {
+        if (!this.stream.send(chunk)) {
+          await this.stream.onDrain()
+        }
+      }
+    }
+    send().then(() => done(), done)
+  }
+
+  _final (done) {
+    this.stream.close().then(() => done(), done)
+  }
+
+  // A stream that did not end well in both directions is reset.
+  _destroy (err, done) {
+    if (this.stream.status === 'open' || this.stream.status === 'closing') {
+      this.stream.abort(err ?? new Error('destroyed'))
+    }
+    done(err)
+  }
+
+  // What node's HTTP expects of a socket.
+  setTimeout () { return this }
+  setNoDelay () { return this }
+  setKeepAlive () { return this }
+  ref () { return this }
+  unref () { return this }
+}
+
+export async function open (connection, protocol, signal) {
+  const duplex = new StreamDuplex(await connection.newStream(protocol, { signal }))
+  signal.addEventListener('abort', () => duplex.destroy(signal.reason), { once: true })
+  return duplex
+}
