@@ -38,7 +38,7 @@ enum ocf_basex {
 };
 
 /* Room that `n` bytes need as text, NUL included: exact for RFC 4648 forms, an upper bound for
- * base36/58. `n` up to SIZE_MAX / 4. */
+ * base36/58. `n` up to SIZE_MAX / 16. */
 size_t ocf_basex_text_size(enum ocf_basex base, size_t n);
 
 /* Encodes `src` into `dst` with a NUL at the end; `*n` (may be NULL) is the length without it.

@@ -72,7 +72,7 @@ struct ocf_pb_writer {
   struct ocf_buf *buf;
   uint8_t *p;
   size_t cap;
-  size_t n;     /* bytes of this writer so far; counted on after an error, too */
+  size_t n;     /* bytes written so far */
   size_t start; /* length of `buf` when the writer began */
   int err;
 };

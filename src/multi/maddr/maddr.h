@@ -120,7 +120,7 @@ bool ocf_maddr_find(const struct ocf_maddr *m, uint32_t code, struct ocf_maddr_p
 /* Appends a component; `value` as in ocf_maddr_part. 0, OCF_EINVAL (not a valid value),
  * OCF_EUNSUPP, OCF_ELIMIT; `*m` is untouched on failure. */
 OCF_NODISCARD int ocf_maddr_append(struct ocf_maddr *m, uint32_t code, struct ocf_bytes value);
-/* Appends all of `tail`. 0 or OCF_ELIMIT. */
+/* Appends all of `tail`. 0, OCF_ELIMIT, OCF_EINVAL when `m` ends in a /unix path. */
 OCF_NODISCARD int ocf_maddr_join(struct ocf_maddr *m, const struct ocf_maddr *tail);
 
 /* ---- endpoints ---- */

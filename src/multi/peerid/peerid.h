@@ -36,7 +36,8 @@ OCF_NODISCARD int ocf_peerid_parse(struct ocf_bytes text, struct ocf_peerid *out
 
 /* The canonical text (base58btc) with a NUL; "" for no id. Returns `dst`. */
 char *ocf_peerid_text(const struct ocf_peerid *id, char dst[OCF_PEERID_TEXT_SIZE]);
-/* The CID text in the base of `prefix` (0 means 'b'). 0, or OCF_EUNSUPP, and then dst is "". */
+/* The CID text in the base of `prefix` (0 means 'b'); `id` is not none. 0, or OCF_EUNSUPP, and then
+ * dst is "". */
 OCF_NODISCARD int ocf_peerid_cid_text(const struct ocf_peerid *id, char prefix,
                                       char dst[OCF_PEERID_CID_TEXT_SIZE]);
 
