@@ -103,8 +103,8 @@ enum ocf_noise_role { OCF_NOISE_INITIATOR, OCF_NOISE_RESPONDER };
 struct ocf_noise_config {
   enum ocf_noise_role role;
   const struct ocf_noise_static *self;
-  const struct ocf_bytes *muxers;    /* names to offer, best first; NULL with n_muxers 0: no list */
-  size_t n_muxers;                   /* <= OCF_NOISE_MUXERS_MAX */
+  const struct ocf_bytes *muxers;    /* names to offer, best first; NULL: say nothing */
+  size_t n_muxers;                   /* <= OCF_NOISE_MUXERS_MAX; 0 with a list: an empty one */
   const struct ocf_peerid *expected; /* the only acceptable peer, or NULL for any */
 };
 
