@@ -7,12 +7,13 @@ export class StreamDuplex extends Duplex {
     super({ allowHalfOpen: true, readableHighWaterMark: 1 << 18, writableHighWaterMark: 1 << 18 })
     this.stream = stream
     this.resetSeen = false
-    // The writer may be ahead of the peer's window; the muxer reports no limit of its own here.
     stream.addEventListener('message', ({ data }) => this.received(data))
     stream.addEventListener('end', () => this.ended())
     stream.addEventListener('close', ({ error }) => this.closed(error))
+    // Negotiation may have read ahead and put bytes back after the stream's end was announced; the
+    // listener above gets them in the next microtask.
     if (stream.readableEnded) {
-      this.ended()
+      queueMicrotask(() => this.ended())
     }
   }
 

@@ -41,7 +41,7 @@ export class TestPeer {
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       connectionGater: { denyDialMultiaddr: () => false },
-      services: { identify: identify(), push: identifyPush({ debounce: 50 }), ping: ping({ timeout: 60_000 }) }
+      services: { identify: identify(), push: identifyPush({ debounce: 50 }), ping: ping({ ...MANY, timeout: 60_000 }) }
     })
     peer.streams = new StreamSide(peer)
     peer.http = new HttpSide(peer)
