@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Turn the recorded vectors of the formats into C initialisers, so that tests need no JSON parser.
+
+Reads tests/vectors/{varint,peer-ids,multiaddr,cid-multihash-multibase}.json and writes
+tests/vectors/gen/*.inc. Run from the repository root; --check only says whether they are current.
+Each row is an initialiser; B(literal, length) is a struct ocf_bytes that the including test defines.
+"""
+import json
+import os
+import sys
+
+SRC, DST = "tests/vectors", "tests/vectors/gen"
+
+
+def lit(data):
+    """A C string literal; octal escapes cannot swallow the character after them."""
+    out = ""
+    for c in data:
+        out += chr(c) if 32 <= c < 127 and chr(c) not in '"\\?' else f"\\{c:03o}"
+    return f'"{out}"'
+
+
+def b(data):
+    data = data.encode() if isinstance(data, str) else data
+    return f"B({lit(data)}, {len(data)})"
+
+
+def hexb(v):
+    return b(bytes.fromhex(v.get("hex", "")))
+
+
+def flag(x):
+    return "true" if x else "false"
+
+
+def rows_of(name):
+    with open(f"{SRC}/{name}.json", encoding="utf-8") as f:
+        return json.load(f)["vectors"]
+
+
+def varint():
+    """name, input, multiformats bytes (0 = refused), value, protobuf bytes (<= 0 = refused), value"""
+    out = []
+    for v in rows_of("varint"):
+        e = v["expected"]
+        multi_n = e.get("consumed", e.get("bytes")) if e["valid_multiformats"] else 0
+        pb = e.get("encoding_binary", {"n": e.get("bytes"), "value": e["value"]})
+        encode = flag(v["name"].startswith("encode"))
+        out.append(f'{{ {lit(v["name"].encode())}, {hexb(v)}, {multi_n}, {e["value"]}u, '
+                   f'{pb["n"]}, {pb["value"]}u, {encode} }},')
+    return {"varint": out}
+
+
+def peer_ids():
+    """texts: text, valid, bytes, canonical text.  bytes: input, valid, text"""
+    texts, raw = [], []
+    for v in rows_of("peer-ids"):
+        e = v["expected"]
+        if v["name"].startswith("decode"):
+            texts.append(f'{{ {b(e["text"])}, {flag(e["valid"])}, {hexb(v)}, '
+                         f'{lit(e.get("canonical", "").encode())} }},')
+        else:
+            raw.append(f'{{ {hexb(v)}, {flag(e["valid"])}, {lit(e.get("text", "").encode())} }},')
+    return {"peerid_texts": texts, "peerid_bytes": raw}
+
+
+def multiaddr():
+    """texts: text, valid, bytes, canonical text, protocol names.  bytes: input, valid, text"""
+    texts, raw = [], []
+    for v in rows_of("multiaddr"):
+        e = v["expected"]
+        if v["direction"] == "text->binary":
+            names = "".join("/" + p for p in e.get("protocols", []))
+            texts.append(f'{{ {b(e["text"])}, {flag(e["valid"])}, {hexb(v)}, '
+                         f'{b(e.get("canonical", ""))}, {lit(names.encode())} }},')
+        else:
+            raw.append(f'{{ {hexb(v)}, {flag(e["valid"])}, {b(e.get("text", ""))} }},')
+    return {"maddr_texts": texts, "maddr_bytes": raw}
+
+
+def cid():
+    """See the tests for the columns; one file per table."""
+    t = {k: [] for k in ("multihash", "cid_v1", "cid_v0", "cid_bytes", "cid_texts", "multibase",
+                         "multibase_texts")}
+    for v in rows_of("cid-multihash-multibase"):
+        e, name = v["expected"], v["name"]
+        if name.startswith("multihash "):
+            t["multihash"].append(f'{{ {hexb(v)}, {e["code"]}, {b(bytes.fromhex(e["input"]))}, '
+                                  f'{lit(e["base58"].encode())} }},')
+        elif name.startswith("CIDv1 "):
+            texts = ", ".join(lit(e[k].encode())
+                              for k in ("base16", "base32", "base36", "base58btc", "base64url"))
+            t["cid_v1"].append(f"{{ {hexb(v)}, {{ {texts} }} }},")
+        elif name.startswith("CIDv0 "):
+            t["cid_v0"].append(f'{{ {hexb(v)}, {lit(e["text"].encode())} }},')
+        elif name.startswith("CID bytes"):
+            p = e["prefix_parse"]
+            t["cid_bytes"].append(
+                f'{{ {hexb(v)}, {flag(e["valid"])}, {e.get("version", 0)}, {e.get("codec", 0)}u, '
+                f'{lit(e.get("text", "").encode())}, {p["consumed"]}, {lit(p["text"].encode())} }},')
+        elif name.startswith("CID text"):
+            t["cid_texts"].append(f'{{ {b(e["text"])}, {flag(e["valid"])}, {hexb(v)}, '
+                                  f'{lit(e.get("canonical", "").encode())} }},')
+        elif name.startswith("multibase of"):
+            for key in sorted(e):
+                t["multibase"].append(f"{{ '{key[0]}', {hexb(v)}, {b(e[key])} }},")
+        elif name.startswith("multibase text"):
+            t["multibase_texts"].append(f'{{ {b(e["text"])}, {flag(e["valid"])}, {hexb(v)} }},')
+        else:
+            raise SystemExit(f"what is {name!r}?")
+    return t
+
+
+def main(check):
+    stale = 0
+    for tables in (varint(), peer_ids(), multiaddr(), cid()):
+        for name, rows in tables.items():
+            path = f"{DST}/{name}.inc"
+            text = "/* Generated by tools/gen/multi_vectors.py; do not edit. */\n"
+            text += "\n".join(rows) + "\n"
+            old = open(path, encoding="utf-8").read() if os.path.exists(path) else ""
+            if old == text:
+                continue
+            stale += 1
+            if check:
+                print(f"{path} is not current")
+            else:
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(text)
+    return stale if check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]) != 0)
