@@ -56,7 +56,10 @@ _Noreturn void ocf_panic(const char *file, int line, const char *expr);
 #define OCF_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define OCF_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define OCF_MAX(a, b) ((a) > (b) ? (a) : (b))
+/* The struct that embeds *ptr as `member`. */
 #define OCF_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define OCF_CONTAINER_OF_CONST(ptr, type, member)                                                  \
+  ((const type *)(const void *)((const char *)(ptr)-offsetof(type, member)))
 
 /* A borrowed view: `p` may be NULL only when `n` is 0. The lender says how long it lives. */
 struct ocf_bytes {

@@ -43,7 +43,7 @@ static inline bool ocf_timer_pending(const struct ocf_timer *t)
 struct ocf_timer *ocf_wheel_pop(struct ocf_wheel *w, uint64_t now_ns);
 /* A time at or before the earliest deadline (never after it); OCF_TIME_NEVER when empty. It may be
  * early, since a slot's start stands for the timers in it: the caller then finds nothing to pop and
- * asks again, at most OCF_WHEEL_LEVELS + 1 times for one timer. O(levels). */
+ * asks again, at most OCF_WHEEL_LEVELS + 1 times for one timer (and once in 2 years). O(levels). */
 uint64_t ocf_wheel_next(const struct ocf_wheel *w);
 
 #endif
