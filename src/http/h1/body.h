@@ -53,6 +53,11 @@ struct ocf_h1_sender {
 
 void ocf_h1_sender_init(struct ocf_h1_sender *s, enum ocf_h1_framing framing, uint64_t length,
                         bool mute);
+/* True when the receiver needs nothing more to know that the body is complete. */
+static inline bool ocf_h1_sender_complete(const struct ocf_h1_sender *s)
+{
+  return s->ended || s->mute || (s->framing == OCF_H1_FRAMING_LENGTH && s->left == 0);
+}
 /* Frames `n` payload bytes. 0 with `*f` filled; OCF_ELIMIT when more is sent than was promised and
  * OCF_ESTATE after the end (nothing changed: the owner must abort). n == 0 frames nothing: it never
  * ends a chunked body. */

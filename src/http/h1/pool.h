@@ -39,4 +39,12 @@ void ocf_h1_block_put(struct ocf_h1_pool *p, struct ocf_h1_block *b);
 OCF_NODISCARD int ocf_h1_block_add(struct ocf_h1_pool *p, struct ocf_h1_block **b, const uint8_t *d,
                                    size_t n, size_t max);
 
+/* Gathers a head from input d[0..n) into `*b`, which is NULL before the head's first byte, and
+ * scans it on. 0: complete, it is (*b)->text[s->begin..s->end). OCF_EAGAIN: all bytes were taken,
+ * more are needed. OCF_EPROTO: see s->error. OCF_ENOMEM. `*used` bytes were taken; `*b` is the
+ * caller's to put in every case. */
+OCF_NODISCARD int ocf_h1_block_gather(struct ocf_h1_pool *p, struct ocf_h1_block **b,
+                                      struct ocf_h1_scan *s, const uint8_t *d, size_t n,
+                                      bool request, const struct ocf_h1_limits *lim, size_t *used);
+
 #endif

@@ -61,6 +61,7 @@ struct ocf_h1_server {
   uint8_t reading;     /* private */
   uint8_t writing;     /* private */
   bool keep_alive;     /* of the current request, lowered by whoever wants to close */
+  bool close_after;    /* private: ocf_h1_server_close_after() was called */
   bool expects;        /* the client waits for 100 (Continue) before its body */
   bool is_head, is_10; /* method HEAD; HTTP/1.0 */
   uint32_t n_requests; /* heads seen on this connection */

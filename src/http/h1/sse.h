@@ -10,8 +10,8 @@
 #include "http/h1/write.h"
 
 struct ocf_h1_sse {
-  uint8_t line;      /* private: what the current line is */
-  uint8_t n_match;   /* private: bytes of "data: [DONE]" matched */
+  uint8_t line_n;    /* private: bytes of the current line, as far as they fit `line` */
+  uint8_t line[13];  /* private: its first bytes */
   bool cr;           /* private: the last byte was a CR */
   bool open;         /* fields of an event came that no blank line has ended yet */
   bool done;         /* the line "data: [DONE]" was seen */
