@@ -55,8 +55,9 @@ export class StreamDuplex extends Duplex {
   writev (chunks, done) {
     const send = async () => {
       for (const chunk of chunks) {
-        if (!this.stream.send(chunk)) {
-          await this.stream.onDrain()
+        this.stream.send(chunk)
+        while (this.stream.writableNeedsDrain) {
+          await drained(this.stream)
         }
       }
     }
@@ -81,6 +82,20 @@ export class StreamDuplex extends Duplex {
   setKeepAlive () { return this }
   ref () { return this }
   unref () { return this }
+}
+
+// The stream's next 'drain', or an error when it closes first. Its own onDrain() stays resolved once it
+// was, and so holds back only the first writer.
+function drained (stream) {
+  return new Promise((resolve, reject) => {
+    const done = (event) => {
+      stream.removeEventListener('drain', done)
+      stream.removeEventListener('close', done)
+      event.type === 'drain' ? resolve() : reject(event.error ?? new Error('closed while writing'))
+    }
+    stream.addEventListener('drain', done)
+    stream.addEventListener('close', done)
+  })
 }
 
 export async function open (connection, protocol, signal) {
