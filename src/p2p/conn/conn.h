@@ -112,6 +112,7 @@ enum ocf_conn_event_type {
   OCF_CONN_DATA,        /* `data` arrived on `stream`; see ocf_stream_consumed() */
   OCF_CONN_FIN,         /* the peer will send no more on `stream` */
   OCF_CONN_WRITABLE,    /* `stream`, whose last write was not taken whole, can take more */
+  OCF_CONN_CAN_OPEN,    /* ocf_conn_open() would work now, after it had answered OCF_EAGAIN */
   OCF_CONN_STREAM_GONE, /* last event of `stream`; `err`, `code` say why */
   OCF_CONN_DOWN,        /* last event; `err` and `why` say why. Now ocf_conn_free() it */
 };
@@ -188,10 +189,11 @@ void *ocf_conn_user(const struct ocf_conn *c);
 /* --- streams --- */
 
 /* Opens a stream that offers the `n` names in order (the bytes are copied). `lazy`: the caller
- * knows (from identify) that the peer speaks protos[0], so that data may follow the proposal at
- * once; otherwise writes return 0 until STREAM_UP, and WRITABLE is not needed to begin.
- * 0, OCF_ESTATE (not up, or closing), OCF_ELIMIT (streams, or too many the peer has not
- * acknowledged: retry after a STREAM_GONE or STREAM_UP), OCF_EINVAL, OCF_ENOMEM. */
+ * knows (from identify) that the peer speaks protos[0], so that data may follow that proposal at
+ * once (and no other is made); otherwise writes return 0 until STREAM_UP, and WRITABLE is not
+ * needed to begin. 0, OCF_ESTATE (not up, or closing), OCF_EAGAIN (too many streams, or 256 that
+ * the peer has not acknowledged: CAN_OPEN will come), OCF_ERANGE (stream ids are used up),
+ * OCF_EINVAL, OCF_ENOMEM. */
 OCF_NODISCARD int ocf_conn_open(struct ocf_conn *c, uint64_t now_ns, const struct ocf_bytes *protos,
                                 size_t n, bool lazy, void *user, struct ocf_stream **out);
 
@@ -220,6 +222,9 @@ int ocf_stream_kind(const struct ocf_stream *s);
 void ocf_stream_set_kind(struct ocf_stream *s, int kind);
 uint32_t ocf_stream_id(const struct ocf_stream *s);
 bool ocf_stream_is_inbound(const struct ocf_stream *s);
+/* Since when the stream has bytes to write and no window from the peer, or OCF_TIME_NEVER: a peer
+ * that stopped reading is seen in no other way. */
+uint64_t ocf_stream_blocked_since(const struct ocf_stream *s);
 /* The agreed protocol, or the one first proposed; lent while the stream lives. */
 struct ocf_bytes ocf_stream_proto(const struct ocf_stream *s);
 
