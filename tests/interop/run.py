@@ -23,7 +23,6 @@ Combination = namedtuple("Combination", "theirs direction key")
 
 DIRECTIONS = ("we-dial", "they-dial")
 KEYS = ("rsa", "ed25519")
-LOGS = BUILD / "logs"
 
 
 def combinations(kinds):
@@ -80,6 +79,8 @@ class Runner:
     def __init__(self, args):
         self.args = args
         self.report = Report()
+        self.logs = args.json.with_name(args.json.stem + "-logs")
+        shutil.rmtree(self.logs, ignore_errors=True)
         self.peers = set()  # running ones, ended when we end
         self.scratch = Path(tempfile.mkdtemp(prefix="ocf-interop-"))
         atexit.register(self.end)
@@ -110,7 +111,7 @@ class Runner:
 
     def combination(self, round_no, combination, names, keys):
         """Runs the cells of one pair of peers; a failed cell gets the next one fresh peers."""
-        logs = LOGS / f"{round_no}-{'-'.join(combination)}"
+        logs = self.logs / f"{round_no}-{'-'.join(combination)}"
         logs.mkdir(parents=True, exist_ok=True)
         pair, failed = None, False
         for name, cell, seconds in CELLS:
@@ -134,7 +135,7 @@ class Runner:
         if pair is not None:
             failed |= not self.quit(pair, round_no, combination)
         if not failed:
-            shutil.rmtree(logs)
+            shutil.rmtree(logs, ignore_errors=True)
 
     def pair(self, combination, keys, logs):
         ours = Peer("ours", self.args.ours, keys["ours", our_key(combination)], logs / "ours.log")
@@ -207,7 +208,6 @@ def main():
     if args.c_peer:
         KINDS["c"][:] = [args.c_peer]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    shutil.rmtree(LOGS, ignore_errors=True)
     todo = matrix(args.theirs, args.only)
     runner = Runner(args)
     start = time.monotonic()

@@ -53,7 +53,10 @@ func hello(id peer.ID) string { return fmt.Sprintf("hello from %s\n", id) }
 
 func (p *testPeer) serveHello(w http.ResponseWriter, r *http.Request) {
 	p.n.httpRequests.Add(1)
-	io.WriteString(w, hello(p.h.ID()))
+	if p.fault == "http-close" {
+		w.Header().Set("Connection", "close")
+	}
+	io.WriteString(p.tamper(w, "http-flip"), hello(p.h.ID()))
 }
 
 func (p *testPeer) servePost(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +79,7 @@ func (p *testPeer) serveSSE(w http.ResponseWriter, r *http.Request) {
 	defer tick.Stop()
 	for k := 0; k < n; k++ {
 		_, err := fmt.Fprintf(w, "data: {\"i\":%d}\n\n", k)
-		if err == nil {
+		if err == nil && p.fault != "sse-held" {
 			err = http.NewResponseController(w).Flush()
 		}
 		select {
@@ -84,7 +87,7 @@ func (p *testPeer) serveSSE(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			err = r.Context().Err()
 		}
-		if err != nil {
+		if err != nil && p.fault != "cancel-unseen" {
 			p.n.sseCancelled.Add(1)
 			return
 		}

@@ -57,6 +57,7 @@ func main() {
 	listen := flag.String("listen", "/ip4/127.0.0.1/tcp/0", "multiaddr to listen on")
 	security := flag.String("security", "noise", "security protocols in the order they are proposed")
 	window := flag.Uint("yamux-window", 0, "initial yamux stream window, 0 = the library's")
+	fault := flag.String("fault", "", "break one thing, to see the runner notice: a name of selftest.py")
 	flag.Parse()
 	log.SetOutput(os.Stderr)
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
@@ -71,6 +72,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	p.fault = *fault
 	out := json.NewEncoder(os.Stdout)
 	must(out.Encode(p.ready()))
 	in := bufio.NewScanner(os.Stdin)

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -36,6 +37,8 @@ type testPeer struct {
 	version string
 	agent   string
 	n       counters
+	oneEcho sync.Mutex
+	fault   string // what is broken on purpose; see selftest.py
 }
 
 func newPeer(keyFile, listen, security string, window uint32) (*testPeer, error) {
@@ -327,6 +330,7 @@ func signedRecordIsGood(raw []byte, from peer.ID) bool {
 // push changes the protocol set; the identify service pushes by itself.
 func (p *testPeer) push(req *request) error {
 	switch {
+	case p.fault == "push-nothing":
 	case req.Add != "":
 		p.h.SetStreamHandler(protocol.ID(req.Add), func(s network.Stream) { s.Reset() })
 	case req.Remove != "":

@@ -77,8 +77,31 @@ func (p *testPeer) serveEcho(s network.Stream) error {
 	for most := p.n.echoMaxOpen.Load(); open > most && !p.n.echoMaxOpen.CompareAndSwap(most, open); {
 		most = p.n.echoMaxOpen.Load()
 	}
-	_, err := io.CopyBuffer(struct{ io.Writer }{s}, struct{ io.Reader }{s}, make([]byte, 1<<14))
+	if p.fault == "echo-one-by-one" {
+		p.oneEcho.Lock()
+		defer p.oneEcho.Unlock()
+	}
+	_, err := io.CopyBuffer(struct{ io.Writer }{p.tamper(s, "echo-flip")}, struct{ io.Reader }{s}, make([]byte, 1<<14))
+	if p.fault == "echo-extra" {
+		s.Write([]byte{0})
+	}
 	return err
+}
+
+// flipper is a writer that damages the last byte of each write.
+type flipper struct{ io.Writer }
+
+func (f flipper) Write(b []byte) (int, error) {
+	c := bytes.Clone(b)
+	c[len(c)-1] ^= 1
+	return f.Writer.Write(c)
+}
+
+func (p *testPeer) tamper(w io.Writer, fault string) io.Writer {
+	if p.fault == fault {
+		return flipper{w}
+	}
+	return w
 }
 
 func (p *testPeer) serveBulk(s network.Stream) error {
@@ -103,7 +126,10 @@ func (p *testPeer) serveBulk(s network.Stream) error {
 			return err
 		}
 		p.n.bulkOut.Add(n)
-		return writePattern(s, at, n)
+		if p.fault == "bulk-short" {
+			n--
+		}
+		return writePattern(p.tamper(s, "bulk-flip"), at, n)
 	}
 	return fmt.Errorf("unknown direction %q", head[0])
 }
@@ -133,7 +159,7 @@ func (p *testPeer) serveHalfclose(s network.Stream) error {
 	}
 	p.n.halfcloseBytes.Add(int64(len(all)))
 	if mode[0] == 'I' {
-		_, err = s.Write(all)
+		_, err = p.tamper(s, "halfclose-flip").Write(all)
 	}
 	return err
 }
@@ -146,6 +172,9 @@ func (p *testPeer) serveReset(s network.Stream) error {
 	if mode[0] == 'R' {
 		if err := writePattern(s, 0, 1000); err != nil {
 			return err
+		}
+		if p.fault == "reset-as-end" {
+			return nil
 		}
 		return s.Reset()
 	}
