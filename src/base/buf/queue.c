@@ -107,6 +107,8 @@ static void append(struct ocf_chunk *c, const uint8_t *p, size_t n)
 int ocf_queue_add(struct ocf_queue *q, const void *p, size_t n)
 {
   const uint8_t *src = p;
+  if (n == 0)
+    return 0;
   size_t here = OCF_MIN(n, tail_room(q));
   if (here < n) {
     struct ocf_chunk *more = get_chain(q->pool, n - here);

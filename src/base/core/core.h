@@ -54,6 +54,7 @@ const char *ocf_errname(int err);
 _Noreturn void ocf_panic(const char *file, int line, const char *expr);
 
 #define OCF_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+/* Arguments are evaluated twice. */
 #define OCF_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define OCF_MAX(a, b) ((a) > (b) ? (a) : (b))
 /* The struct that embeds *ptr as `member`. */
