@@ -16,9 +16,6 @@ static int next_byte(const uint8_t *s, size_t n, size_t *i)
       return -1;
     v = hi << 4 | lo;
     *i += 3;
-    /* "%2541" would decode a second time in a careless back end. */
-    if (v == '%' && n - *i >= 2 && ocf_h1_hex(s[*i]) >= 0 && ocf_h1_hex(s[*i + 1]) >= 0)
-      return -1;
   } else {
     if (!ocf_h1_is(c, OCF_H1_CH_TARGET) || c == '?')
       return -1;
@@ -50,15 +47,30 @@ static bool utf8_step(struct utf8 *u, uint8_t c)
   return true;
 }
 
+/* Notices what would decode a second time in a careless back end: '%' and two digits, however each
+ * of them was written ("%2541", "%25%34%31"). `*place` is how much of that the decoded bytes end
+ * in. */
+static bool is_second_escape(unsigned *place, int v)
+{
+  if (v == '%')
+    *place = 1;
+  else if (*place == 0 || ocf_h1_hex((uint8_t)v) < 0)
+    *place = 0;
+  else
+    ++*place;
+  return *place == 3;
+}
+
 /* Walks one segment; `dst` may be NULL, to check only. */
 static int walk(struct ocf_bytes seg, uint8_t *dst, size_t cap, size_t *n_out)
 {
   struct utf8 u = { 0, 0, 0 };
   size_t i = 0, n = 0, piece = 0, dots = 0; /* of the piece since the last encoded slash */
+  unsigned place = 0;
 
   while (i < seg.n) {
     const int v = next_byte(seg.p, seg.n, &i);
-    if (v < 0 || !utf8_step(&u, (uint8_t)v))
+    if (v < 0 || !utf8_step(&u, (uint8_t)v) || is_second_escape(&place, v))
       return OCF_EINVAL;
     if (v == '/') {
       if (piece > 0 && piece <= 2 && dots == piece)
