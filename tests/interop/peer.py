@@ -14,7 +14,7 @@ PRODUCTION = ["--security", "tls,noise"]
 
 # Every kind of peer: the program and its arguments, before those that all share.
 KINDS = {
-    "c": [str(ROOT / "build" / "interop" / "c_peer")],
+    "c": [str(ROOT / "build" / "release" / "tests" / "interop" / "c_peer")],
     "go47": [str(BUILD / "gopeer47")],
     "go37": [str(BUILD / "gopeer37")],
     "go47p": [str(BUILD / "gopeer47"), *PRODUCTION, "--yamux-window", str(8 << 20)],

@@ -194,7 +194,7 @@ def arguments():
     parser.add_argument("--bulk-bytes", type=size, default=64 << 20)
     parser.add_argument("--bulk-bytes-js", type=size, default=16 << 20, help="the same where js takes part")
     parser.add_argument("--jobs", type=int, default=1, help="pairs of peers that run at the same time")
-    parser.add_argument("--c-peer", metavar="PROGRAM", help="our peer, when it is not build/interop/c_peer")
+    parser.add_argument("--c-peer", metavar="PROGRAM", help="our peer, when it is not the one of the release build")
     parser.add_argument("--json", type=Path, default=BUILD / "result.json", help="where the results go")
     args = parser.parse_args()
     unknown = set(args.theirs) - set(KINDS)
