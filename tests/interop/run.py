@@ -5,6 +5,7 @@ import argparse
 import atexit
 import fnmatch
 import json
+import os
 import re
 import shutil
 import signal
@@ -89,6 +90,11 @@ class Runner:
         for peer in list(self.peers):
             peer.kill()
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def interrupted(self, signum, _frame):
+        """Ends at once, without waiting for the threads that still talk to peers."""
+        self.end()
+        os._exit(128 + signum)
 
     def keys(self, round_no):
         """New keys of both types for both sides."""
@@ -207,9 +213,10 @@ def main():
     args = arguments()
     if args.c_peer:
         KINDS["c"][:] = [args.c_peer]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     todo = matrix(args.theirs, args.only)
     runner = Runner(args)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, runner.interrupted)
     start = time.monotonic()
     for round_no in range(1, args.repeat + 1):
         runner.round(round_no, todo)
