@@ -106,8 +106,17 @@ static void add_stamp(struct ocf_fmt *f, uint64_t unix_ns)
   uint64_t ms = unix_ns / 1000000, s = ms / 1000;
   unsigned y = 0, mon = 0, d = 0, sod = (unsigned)(s % 86400);
   date_of(s / 86400, &y, &mon, &d);
-  ocf_fmt_printf(f, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", y, mon, d, sod / 3600, sod / 60 % 60,
-                 sod % 60, (unsigned)(ms % 1000));
+  const struct {
+    uint64_t v;
+    size_t width;
+    char after;
+  } parts[] = { { y, 4, '-' },          { mon, 2, '-' },           { d, 2, 'T' },
+                { sod / 3600, 2, ':' }, { sod / 60 % 60, 2, ':' }, { sod % 60, 2, '.' },
+                { ms % 1000, 3, 'Z' } };
+  for (size_t i = 0; i < OCF_ARRAY_LEN(parts); i++) {
+    ocf_fmt_padded(f, parts[i].v, parts[i].width);
+    ocf_fmt_char(f, parts[i].after);
+  }
 }
 
 static void add_key(struct ocf_fmt *f, enum ocf_log_format format, const char *key)
@@ -191,7 +200,8 @@ static void add_value(struct ocf_fmt *f, enum ocf_log_format format,
   case OCF_LOG_T_BOOL: ocf_fmt_str(f, field->v.u != 0 ? "true" : "false"); break;
   case OCF_LOG_T_MS:
     ocf_fmt_u64(f, field->v.u / 1000000);
-    ocf_fmt_printf(f, ".%03u", (unsigned)(field->v.u / 1000 % 1000));
+    ocf_fmt_char(f, '.');
+    ocf_fmt_padded(f, field->v.u / 1000, 3);
     break;
   case OCF_LOG_T_ERR: add_text(f, format, ocf_str(ocf_strerror((int)field->v.i))); break;
   case OCF_LOG_T_SECRET: ocf_fmt_printf(f, "\"[redacted %zu bytes]\"", field->v.b.n); break;

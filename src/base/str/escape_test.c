@@ -55,6 +55,13 @@ static void test_numbers_and_hex_are_never_halved(void **state)
   ocf_fmt_init(&f, wide, sizeof(wide));
   ocf_fmt_u64(&f, UINT64_MAX);
   assert_string_equal(wide, "18446744073709551615");
+  ocf_fmt_rewind(&f, 0);
+  ocf_fmt_padded(&f, 7, 3);
+  ocf_fmt_padded(&f, 12345, 2);
+  ocf_fmt_padded(&f, 1, 15);
+  assert_string_equal(wide, "00745000000000000001");
+  ocf_fmt_padded(&f, 1, 1);
+  assert_true(f.cut && f.n == 20);
 }
 
 /* Goal: RFC 3629 exactly. Method: its boundary characters, and each way to break the rules. */

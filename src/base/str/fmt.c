@@ -43,11 +43,6 @@ void ocf_fmt_str(struct ocf_fmt *f, const char *s)
   ocf_fmt_bytes(f, s, strlen(s));
 }
 
-void ocf_fmt_char(struct ocf_fmt *f, char c)
-{
-  ocf_fmt_bytes(f, &c, 1);
-}
-
 void ocf_fmt_printf(struct ocf_fmt *f, const char *fmt, ...)
 {
   size_t fits = room(f);
@@ -71,6 +66,15 @@ void ocf_fmt_u64(struct ocf_fmt *f, uint64_t v)
     v /= 10;
   } while (v > 0);
   ocf_fmt_whole(f, digits + at, sizeof(digits) - at);
+}
+
+void ocf_fmt_padded(struct ocf_fmt *f, uint64_t v, size_t width)
+{
+  char digits[20];
+  OCF_ASSERT(width > 0 && width <= sizeof(digits));
+  for (size_t at = width; at > 0; v /= 10)
+    digits[--at] = (char)('0' + v % 10);
+  ocf_fmt_whole(f, digits, width);
 }
 
 void ocf_fmt_hex(struct ocf_fmt *f, struct ocf_bytes b)

@@ -20,10 +20,21 @@ void ocf_fmt_bytes(struct ocf_fmt *f, const void *p, size_t n);
 /* Appends all `n` bytes or none: for what must not be broken, such as an escape sequence. */
 void ocf_fmt_whole(struct ocf_fmt *f, const void *p, size_t n);
 void ocf_fmt_str(struct ocf_fmt *f, const char *s);
-void ocf_fmt_char(struct ocf_fmt *f, char c);
+static inline void ocf_fmt_char(struct ocf_fmt *f, char c)
+{
+  if (f->cut || f->n + 1 >= f->cap) {
+    f->cut = true;
+    return;
+  }
+  f->p[f->n++] = c;
+  f->p[f->n] = '\0';
+}
 void ocf_fmt_printf(struct ocf_fmt *f, const char *fmt, ...) OCF_PRINTF(2, 3);
 /* Decimal. All or nothing: half a number would be a wrong one. */
 void ocf_fmt_u64(struct ocf_fmt *f, uint64_t v);
+/* Decimal with zeros in front to `width` digits, 1 to 20; higher digits are dropped. All or
+ * nothing. */
+void ocf_fmt_padded(struct ocf_fmt *f, uint64_t v, size_t width);
 /* Lower-case hex, whole bytes only. */
 void ocf_fmt_hex(struct ocf_fmt *f, struct ocf_bytes b);
 /* Drops what was appended after the text was `n` long, and the cut mark with it. */
