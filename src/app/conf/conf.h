@@ -45,6 +45,7 @@ enum ocf_conf_log_format { OCF_CONF_CHOICES_LOG_FORMAT(OCF_CONF_V) OCF_CONF_LOG_
 #define OCF_CONF_C_PORT uint16_t
 #define OCF_CONF_C_SIZE uint64_t
 #define OCF_CONF_C_DUR uint64_t
+#define OCF_CONF_C_SECS uint64_t
 #define OCF_CONF_C_STR char *
 #define OCF_CONF_C_PATH char *
 #define OCF_CONF_C_LEVELS char *
@@ -128,11 +129,10 @@ void ocf_conf_fini(struct ocf_conf *c);
  * returns dst. */
 const char *ocf_conf_where(const struct ocf_conf *c, enum ocf_conf_opt o, char *dst, size_t cap);
 
-/* Takes over from `next` every value whose row says LIVE; what differs in a RESTART row stays, and
- * its key is noted in `r`. 0 or OCF_ENOMEM with nothing changed. Returns the number of changed live
- * options in `*n_changed`. */
-OCF_NODISCARD int ocf_conf_reload(struct ocf_conf *c, const struct ocf_conf *next,
-                                  struct ocf_conf_report *r, size_t *n_changed);
+/* Swaps with `next` every value whose row says LIVE and returns how many of them differed. What
+ * differs in a RESTART row stays, and its key is noted in `r`, which is written from scratch.
+ * Services stay. The caller still frees `next`. */
+size_t ocf_conf_reload(struct ocf_conf *c, struct ocf_conf *next, struct ocf_conf_report *r);
 
 /* The value of option `o` in the text form of the table, without a secret's content. 0, OCF_ENOMEM,
  * OCF_ELIMIT. */
@@ -146,6 +146,7 @@ enum ocf_conf_type {
   OCF_CONF_T_PORT,
   OCF_CONF_T_SIZE,
   OCF_CONF_T_DUR,
+  OCF_CONF_T_SECS,
   OCF_CONF_T_STR,
   OCF_CONF_T_PATH,
   OCF_CONF_T_LEVELS,
