@@ -22,7 +22,7 @@ static uint8_t take(struct script *s)
 
 static struct ocf_bytes take_string(struct script *s)
 {
-  size_t n = OCF_MIN((size_t)take(s) % 24, s->n);
+  size_t want = take(s) % 24u, n = OCF_MIN(want, s->n);
   struct ocf_bytes b = ocf_bytes(s->p, n);
   s->p += n;
   s->n -= n;

@@ -74,7 +74,11 @@ static int check_hash(struct ocf_bytes v)
 static int check_peer(struct ocf_bytes v)
 {
   struct ocf_peerid id;
-  return ocf_peerid_from_bytes(v, &id);
+  int rc = ocf_peerid_from_bytes(v, &id);
+  /* Ids of other hashes have a base58 text that nobody reads back, and no key makes them. */
+  bool readable = v.n >= 2 && (v.p[0] == OCF_MULTIHASH_IDENTITY ||
+                               (v.p[0] == OCF_MULTIHASH_SHA2_256 && v.p[1] == 32));
+  return rc == 0 && !readable ? OCF_EINVAL : rc;
 }
 
 /* Whether `v`, of the right size, is a value that text can hold and read back. */

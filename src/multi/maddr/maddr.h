@@ -8,7 +8,9 @@
  * Known protocols: ip4 ip6 ip6zone ipcidr dns dns4 dns6 dnsaddr tcp udp dccp sctp udt utp p2p (also
  * read as ipfs) p2p-circuit p2p-webrtc-direct webrtc webrtc-direct webtransport certhash quic
  * quic-v1 tls sni noise plaintextv2 ws wss http https http-path unix onion onion3 garlic32 memory.
- * Spec: multiformats/multiaddr, libp2p/specs addressing. */
+ * Stricter than go-multiaddr: an id behind /p2p must be an identity or full sha2-256 multihash,
+ * /unix must be last, /ip4 and /ip6 take only text of their own family; so text and bytes always
+ * name one thing. Spec: multiformats/multiaddr, libp2p/specs addressing. */
 #ifndef OCF_MULTI_MADDR_MADDR_H
 #define OCF_MULTI_MADDR_MADDR_H
 
@@ -152,7 +154,8 @@ OCF_NODISCARD int ocf_maddr_to_tcp(const struct ocf_maddr *m, struct ocf_maddr_t
 /* The id when the LAST component is /p2p; false otherwise. `id` may be NULL. */
 bool ocf_maddr_peer(const struct ocf_maddr *m, struct ocf_peerid *id);
 /* Makes /p2p/<id> the last component: appends it, or leaves an equal one. 0; OCF_EINVAL when
- * another id is already there; OCF_ELIMIT. `id` is not none. */
+ * another id is already there, or `id` is of a hash that no key has; OCF_ELIMIT. `id` is not none.
+ */
 OCF_NODISCARD int ocf_maddr_add_peer(struct ocf_maddr *m, const struct ocf_peerid *id);
 /* Drops a last /p2p component, if there is one. `m` may become empty. */
 void ocf_maddr_drop_peer(struct ocf_maddr *m);

@@ -199,7 +199,13 @@ static void test_bytes_without_a_text_are_refused(void **state)
       14), /* onion port 0 */
     B("\xbf\x03\x03"
       "abc",
-      6),                         /* short garlic */
+      6), /* short garlic */
+    B("\xa5\x03\x03\x11\x01"
+      "a",
+      6), /* ids of a hash that no key has, or cut */
+    B("\xa5\x03\x03\x12\x01"
+      "a",
+      6),
     B("\xd2\x03\x02\x12\x20", 5), /* certhash that is no multihash */
     B("\x2a\x03"
       "a/b",
