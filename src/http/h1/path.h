@@ -12,10 +12,9 @@
  * visible ASCII without '?', '#' and '\', and every percent-encoding must be complete. Refused in
  * encoded and plain form: "." and ".." segments (also between encoded slashes), '\', NUL and other
  * control characters; refused besides: bytes that are not UTF-8 once decoded (overlong forms
- * included) and double encoding (an
- * escape among the decoded bytes, such as "%2541"). An encoded slash is data
- * inside its segment (model names have them). Empty segments and ';' parameters are kept as they
- * are. */
+ * included) and double encoding (an escape among the decoded bytes, such as "%2541"). An encoded
+ * slash is data inside its segment (model names have them). Empty segments and ';' parameters are
+ * kept as they are. */
 OCF_NODISCARD int ocf_h1_path_check(struct ocf_bytes path);
 
 /* Takes the next segment off `*rest`: "/a/b" gives "a", then "b", and "/a/" gives "a", then "".
