@@ -68,6 +68,9 @@ function(ocf_module id deps libs)
     target_include_directories(${t} PUBLIC "${PROJECT_SOURCE_DIR}/src")
     target_compile_options(${t} PRIVATE ${OCF_WARNINGS})
     target_link_libraries(${t} PUBLIC ${links})
+    if(id MATCHES "^(io|store|app)/") # the drivers and the daemon know the operating system
+      target_compile_definitions(${t} PRIVATE _GNU_SOURCE)
+    endif()
   else() # headers only, so far
     add_library(${t} INTERFACE)
     target_include_directories(${t} INTERFACE "${PROJECT_SOURCE_DIR}/src")

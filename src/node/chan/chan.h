@@ -24,7 +24,7 @@ enum ocf_chan_end {
 
 struct ocf_chan_ops {
   int (*write)(struct ocf_chan *c, const struct ocf_bytes *views, size_t n);
-  size_t (*queued)(const struct ocf_chan *c);
+  size_t (*queued)(struct ocf_chan *c);
   void (*consumed)(struct ocf_chan *c, size_t n);
   void (*fin)(struct ocf_chan *c);
   void (*end)(struct ocf_chan *c, enum ocf_chan_end how);
@@ -57,7 +57,7 @@ OCF_NODISCARD static inline int ocf_chan_write(struct ocf_chan *c, const struct 
 }
 
 /* Bytes written that have not left user space. */
-static inline size_t ocf_chan_queued(const struct ocf_chan *c)
+static inline size_t ocf_chan_queued(struct ocf_chan *c)
 {
   return c->ops->queued(c);
 }

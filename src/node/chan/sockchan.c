@@ -109,7 +109,7 @@ static int chan_write(struct ocf_chan *c, const struct ocf_bytes *views, size_t 
   size_t total = 0, done = 0;
   for (size_t i = 0; i < n; i++)
     total += views[i].n;
-  if (total >= OCF_SOCKCHAN_DIRECT && sc->up && ocf_queue_len(&sc->out) == 0)
+  if (total >= OCF_SOCKCHAN_DIRECT && n <= MAX_VIEWS && sc->up && ocf_queue_len(&sc->out) == 0)
     done = sc->loop->env->ops->send(sc->sock, views, n, false);
   for (size_t i = 0; i < n; i++) {
     size_t skip = OCF_MIN(done, views[i].n);
@@ -122,9 +122,9 @@ static int chan_write(struct ocf_chan *c, const struct ocf_bytes *views, size_t 
   return 0;
 }
 
-static size_t chan_queued(const struct ocf_chan *c)
+static size_t chan_queued(struct ocf_chan *c)
 {
-  return ocf_queue_len(&OCF_CONTAINER_OF(c, const struct sockchan, chan)->out);
+  return ocf_queue_len(&of(c)->out);
 }
 
 static void pause_or_resume(struct sockchan *sc)

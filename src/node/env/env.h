@@ -62,7 +62,9 @@ struct ocf_env_ops {
   void (*shutdown)(struct ocf_sock *s);
   /* Closes at once, with a TCP RST when `reset`. The handle is dead on return. */
   void (*close)(struct ocf_sock *s, bool reset);
-  /* Looks up `host`; NULL-safe cancel by `user` is not offered: the callback always comes once. */
+  /* The two ends of a connected TCP socket. */
+  void (*names)(struct ocf_sock *s, struct ocf_ip_addr *local, struct ocf_ip_addr *remote);
+  /* Looks up `host` and calls `fn` once, later; there is no cancelling. OCF_ENOMEM, OCF_EIO. */
   int (*resolve)(struct ocf_env *env, const char *host, uint16_t port, ocf_resolved_fn fn,
                  void *user);
 };

@@ -1,0 +1,319 @@
+#include "app/daemon/daemon.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/daemon/logsink.h"
+#include "app/daemon/setup.h"
+#include "base/log/log.h"
+#include "base/time/time.h"
+#include "io/uv/uv.h"
+#include "node/core/node.h"
+
+enum { MAX_IFACES = 32, FD_RESERVE = 64, DRAIN_POLL_MS = 20 };
+#define BIND_RETRY_NS (5 * OCF_NS_PER_S)
+
+/* One loop with its node; shares nothing with the others but what it reads. */
+struct plane {
+  struct ocf_daemon *d;
+  size_t index;
+  struct ocf_uv *uv;
+  struct ocf_alloc alloc;
+  struct ocf_rng rng;
+  struct ocf_log log;
+  struct ocf_logsink sink;
+  struct ocf_metrics *metrics;
+  struct ocf_node *node;
+  struct ocf_uv_listener *http, *p2p[OCF_SETUP_ADDRS_MAX];
+  size_t n_p2p;
+  pthread_t thread;
+  bool running;
+};
+
+struct ocf_daemon {
+  const struct ocf_conf *conf;
+  const struct ocf_key *key;
+  struct ocf_node_config node_cfg;
+  struct ocf_setup_addrs addrs;
+  struct ocf_metric_info build[2];
+  struct plane *planes;
+  size_t n_planes;
+  unsigned n_signals;
+};
+
+/* ---- turns ---- */
+
+static void on_turn(void *user, uint64_t now_ns)
+{
+  struct plane *p = user;
+  ocf_node_turn(p->node, now_ns);
+  ocf_metric_set3(p->metrics, OCF_METRIC_LOG_DROPPED, 0, 0, 0, (int64_t)p->sink.n_dropped);
+  ocf_logsink_turn(&p->sink, now_ns);
+  if (ocf_node_drained(p->node))
+    ocf_uv_stop(p->uv);
+}
+
+static uint64_t on_deadline(void *user)
+{
+  struct plane *p = user;
+  uint64_t at = ocf_time_min(ocf_node_deadline(p->node), ocf_logsink_deadline(&p->sink));
+  return p->d->n_signals > 0
+             ? ocf_time_min(at, ocf_time_add(ocf_uv_now(), DRAIN_POLL_MS * OCF_NS_PER_MS))
+             : at;
+}
+
+static const struct ocf_uv_turn_ops turn_ops = { on_turn, on_deadline };
+
+static void on_accept_http(void *user, uint64_t now_ns, struct ocf_sock *s,
+                           const struct ocf_ip_addr *remote)
+{
+  struct plane *p = user;
+  ocf_node_accept_http(p->node, now_ns, s, remote);
+}
+
+static void on_accept_p2p(void *user, uint64_t now_ns, struct ocf_sock *s,
+                          const struct ocf_ip_addr *remote)
+{
+  struct plane *p = user;
+  ocf_node_accept_p2p(p->node, now_ns, s, remote);
+}
+
+/* ---- the end ---- */
+
+static void drain_plane(void *arg)
+{
+  struct plane *p = arg;
+  if (p->http != NULL)
+    ocf_uv_listener_close(p->http);
+  for (size_t i = 0; i < p->n_p2p; i++)
+    ocf_uv_listener_close(p->p2p[i]);
+  p->http = NULL;
+  p->n_p2p = 0;
+  ocf_node_drain(p->node, ocf_uv_now(), p->d->conf->shutdown_grace_ns);
+}
+
+static void on_signal(void *user, int signum)
+{
+  struct ocf_daemon *d = user;
+  struct plane *first = &d->planes[0];
+  d->n_signals++;
+  if (d->n_signals > 1) {
+    OCF_LOGF(&first->log, "node", OCF_LOG_WARN, "second signal: ending at once",
+             OCF_LOG_I64("signal", signum));
+    ocf_logsink_fini(&first->sink);
+    _exit(128 + signum);
+  }
+  OCF_LOGF(&first->log, "node", OCF_LOG_INFO, "stopping",
+           OCF_LOG_STR("signal", signum == SIGTERM ? "SIGTERM" : "SIGINT"),
+           OCF_LOG_U64("requests", ocf_relay_n_requests(ocf_node_relay(first->node))),
+           OCF_LOG_MS("grace_ms", d->conf->shutdown_grace_ns));
+  for (size_t i = 0; i < d->n_planes; i++) {
+    if (ocf_uv_post(d->planes[i].uv, drain_plane, &d->planes[i]) != 0)
+      _exit(128 + signum);
+  }
+}
+
+/* ---- the beginning ---- */
+
+static size_t raise_fd_limit(void)
+{
+  struct rlimit rl;
+  if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+    return 1024;
+  if (rl.rlim_cur < rl.rlim_max) {
+    rl.rlim_cur = rl.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &rl);
+    (void)getrlimit(RLIMIT_NOFILE, &rl);
+  }
+  return rl.rlim_cur > (1u << 20) ? 1u << 20 : (size_t)rl.rlim_cur;
+}
+
+static int listen_p2p(struct plane *p, struct ocf_err *err)
+{
+  struct ocf_daemon *d = p->d;
+  for (size_t i = 0; i < d->addrs.n_p2p; i++) {
+    struct ocf_uv_listener *l = ocf_uv_listen(p->uv, &d->addrs.p2p[i], d->n_planes > 1,
+                                              BIND_RETRY_NS, on_accept_p2p, p, err);
+    bool optional = d->addrs.p2p_default && d->addrs.p2p[i].family == 6;
+    if (l == NULL && optional && err->code != OCF_EINUSE)
+      continue; /* a system without IPv6 */
+    if (l == NULL)
+      return err->code;
+    p->p2p[p->n_p2p++] = l;
+    if (d->addrs.p2p[i].port == 0 && d->n_planes > 1)
+      d->addrs.p2p[i] = ocf_uv_listener_addr(l); /* the other planes share the port */
+  }
+  return 0;
+}
+
+static int tell_addrs(struct plane *p)
+{
+  struct ocf_maddr listen[OCF_SETUP_ADDRS_MAX];
+  struct ocf_ip_addr ifaces[MAX_IFACES];
+  size_t n_ifaces = ocf_uv_interfaces(ifaces, MAX_IFACES);
+  for (size_t i = 0; i < p->n_p2p; i++) {
+    struct ocf_ip_addr at = ocf_uv_listener_addr(p->p2p[i]);
+    ocf_maddr_from_ip(&at, OCF_MADDR_TCP, &listen[i]);
+  }
+  int r = ocf_swarm_set_addrs(ocf_node_swarm(p->node), ocf_uv_now(), listen, p->n_p2p, ifaces,
+                              n_ifaces, p->d->addrs.public_addrs, p->d->addrs.n_public);
+  return r == OCF_ELIMIT ? 0 : r;
+}
+
+static int make_plane(struct plane *p, struct ocf_err *err)
+{
+  struct ocf_daemon *d = p->d;
+  uint64_t now = ocf_uv_now();
+  ocf_alloc_init(&p->alloc);
+  p->alloc.limit_bytes = (size_t)d->conf->limits_memory_bytes / d->n_planes;
+  ocf_uv_rng_init(&p->rng);
+  ocf_log_init(&p->log);
+  p->log.format = d->conf->log_format == OCF_CONF_LOG_FORMAT_JSON ? OCF_LOG_JSON : OCF_LOG_LOGFMT;
+  if (ocf_log_set_levels(&p->log, d->conf->log_level) != 0)
+    return ocf_err_set(err, OCF_EINVAL, "see `ocf start --help`",
+                       "log.level: \"%s\" cannot be used", d->conf->log_level);
+  p->metrics = calloc(1, sizeof(*p->metrics));
+  if (p->metrics == NULL || ocf_logsink_init(&p->sink, STDERR_FILENO) != 0)
+    return ocf_err_set(err, OCF_ENOMEM, NULL, "out of memory");
+  ocf_logsink_attach(&p->sink, &p->log);
+  ocf_metrics_init(p->metrics);
+  ocf_metric_set3(p->metrics, OCF_METRIC_START_TIME, 0, 0, 0, (int64_t)p->log.wall_ns(&p->sink));
+  size_t fds = raise_fd_limit() / d->n_planes;
+  p->uv = ocf_uv_new(fds > 2 * FD_RESERVE ? fds - FD_RESERVE : fds / 2);
+  if (p->uv == NULL)
+    return ocf_err_set(err, OCF_EIO, NULL, "the event loop cannot be made");
+  int r = ocf_node_new(&d->node_cfg, ocf_uv_env(p->uv), &p->alloc, &p->rng, &p->log, p->metrics,
+                       now, &p->node);
+  if (r != 0)
+    return ocf_err_set(err, r, NULL, "the node cannot be made: %s", ocf_strerror(r));
+  ocf_uv_set_turn(p->uv, &turn_ops, p);
+  return ocf_setup_services(d->conf, ocf_node_relay(p->node), err);
+}
+
+static int start_plane(struct plane *p, struct ocf_err *err)
+{
+  struct ocf_daemon *d = p->d;
+  int r = make_plane(p, err);
+  if (r == 0)
+    r = listen_p2p(p, err);
+  if (r != 0)
+    return r;
+  p->http =
+      ocf_uv_listen(p->uv, &d->addrs.http, d->n_planes > 1, BIND_RETRY_NS, on_accept_http, p, err);
+  if (p->http == NULL)
+    return err->code;
+  if (d->addrs.http.port == 0 && d->n_planes > 1)
+    d->addrs.http = ocf_uv_listener_addr(p->http);
+  r = tell_addrs(p);
+  if (r != 0)
+    return ocf_err_set(err, r, NULL, "our addresses cannot be announced: %s", ocf_strerror(r));
+  ocf_setup_bootstrap(d->conf, ocf_node_swarm(p->node), &p->log, ocf_uv_now());
+  return 0;
+}
+
+static void free_plane(struct plane *p)
+{
+  if (p->uv != NULL)
+    ocf_uv_set_turn(p->uv, NULL, NULL);
+  ocf_node_free(p->node);
+  ocf_uv_free(p->uv);
+  ocf_logsink_fini(&p->sink);
+  free(p->metrics);
+}
+
+static void *run_plane(void *arg)
+{
+  struct plane *p = arg;
+  ocf_uv_run(p->uv);
+  return NULL;
+}
+
+/* The one line on standard output that scripts wait for. */
+static void say_ready(const struct plane *p)
+{
+  char id[OCF_PEERID_TEXT_SIZE], text[OCF_MADDR_TEXT_SIZE], at[OCF_IP_ADDR_TEXT_SIZE];
+  struct ocf_ip_addr http = ocf_uv_listener_addr(p->http);
+  (void)printf("{\"event\":\"ready\",\"peer_id\":\"%s\",\"http\":\"http://%s\",\"p2p\":[",
+               ocf_peerid_text(ocf_node_id(p->node), id), ocf_ip_addr_text(&http, at));
+  for (size_t i = 0; i < p->n_p2p; i++) {
+    struct ocf_ip_addr a = ocf_uv_listener_addr(p->p2p[i]);
+    struct ocf_maddr m;
+    ocf_maddr_from_ip(&a, OCF_MADDR_TCP, &m);
+    if (ocf_maddr_add_peer(&m, ocf_node_id(p->node)) == 0 &&
+        ocf_maddr_text(&m, text, sizeof(text), NULL) == 0)
+      (void)printf("%s\"%s\"", i == 0 ? "" : ",", text);
+  }
+  (void)printf("],\"pid\":%ld}\n", (long)getpid());
+  (void)fflush(stdout);
+}
+
+static int start_threads(struct ocf_daemon *d, struct ocf_err *err)
+{
+  for (size_t i = 1; i < d->n_planes; i++) {
+    if (pthread_create(&d->planes[i].thread, NULL, run_plane, &d->planes[i]) != 0)
+      return ocf_err_set(err, OCF_EIO, NULL, "a thread cannot be started");
+    d->planes[i].running = true;
+  }
+  return 0;
+}
+
+static int run(struct ocf_daemon *d, struct ocf_err *err)
+{
+  struct plane *first = &d->planes[0];
+  for (size_t i = 0; i < d->n_planes; i++) {
+    d->planes[i].d = d;
+    d->planes[i].index = i;
+    int r = start_plane(&d->planes[i], err);
+    if (r != 0)
+      return r;
+  }
+  if (ocf_uv_on_signal(first->uv, SIGTERM, on_signal, d) != 0 ||
+      ocf_uv_on_signal(first->uv, SIGINT, on_signal, d) != 0)
+    return ocf_err_set(err, OCF_EIO, NULL, "signals cannot be handled");
+  int r = start_threads(d, err);
+  if (r != 0)
+    return r;
+  say_ready(first);
+  ocf_uv_run(first->uv);
+  OCF_LOGF(&first->log, "node", OCF_LOG_INFO, "stopped",
+           OCF_LOG_U64("requests_cut", ocf_relay_n_requests(ocf_node_relay(first->node))));
+  return 0;
+}
+
+int ocf_daemon_run(const struct ocf_conf *conf, const struct ocf_key *key,
+                   const struct ocf_daemon_info *info, struct ocf_err *err)
+{
+  struct ocf_daemon d = { .conf = conf, .key = key, .n_planes = (size_t)conf->planes };
+  int r = ocf_setup_addrs(conf, &d.addrs, err);
+  if (r != 0)
+    return r;
+  char agent[64];
+  (void)snprintf(agent, sizeof(agent), "ocf-c/%s", info->version);
+  (void)signal(SIGPIPE, SIG_IGN);
+  ocf_setup_node(conf, &d.node_cfg);
+  d.build[0] = (struct ocf_metric_info){ "version", info->version };
+  d.build[1] = (struct ocf_metric_info){ "commit", info->commit };
+  d.node_cfg.build_info = d.build;
+  d.node_cfg.n_build_info = 2;
+  d.node_cfg.key = key;
+  d.node_cfg.version = info->version;
+  d.node_cfg.swarm.agent = agent;
+  d.planes = calloc(d.n_planes, sizeof(*d.planes));
+  if (d.planes == NULL)
+    return ocf_err_set(err, OCF_ENOMEM, NULL, "out of memory");
+  r = run(&d, err);
+  for (size_t i = 1; i < d.n_planes; i++) {
+    if (d.planes[i].running)
+      (void)pthread_join(d.planes[i].thread, NULL);
+  }
+  for (size_t i = 0; i < d.n_planes; i++)
+    free_plane(&d.planes[i]);
+  free(d.planes);
+  return r;
+}

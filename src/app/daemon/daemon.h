@@ -1,0 +1,23 @@
+/* `ocf start`: a node from its configuration, on real sockets, until a signal.
+ *
+ * One process, `planes` loops: the first runs on the calling thread, the others on their own. */
+#ifndef OCF_APP_DAEMON_DAEMON_H
+#define OCF_APP_DAEMON_DAEMON_H
+
+#include "app/conf/conf.h"
+#include "base/core/core.h"
+#include "base/core/err.h"
+#include "crypto/key/key.h"
+
+struct ocf_daemon_info {
+  const char *version, *commit; /* for identify, /v1/self and ocf_build_info */
+};
+
+/* Runs until SIGTERM or SIGINT (drains; a second one ends at once). Prints one line of JSON on
+ * standard output when it listens: {"event":"ready","peer_id":…,"http":…,"p2p":[…],"pid":…}.
+ * Logs go to standard error. 0 after an orderly end; otherwise `err` says what and the cure, with
+ * OCF_EINUSE for a port that is taken and OCF_EINVAL for a value of the configuration. */
+int ocf_daemon_run(const struct ocf_conf *conf, const struct ocf_key *key,
+                   const struct ocf_daemon_info *info, struct ocf_err *err);
+
+#endif

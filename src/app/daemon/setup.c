@@ -1,0 +1,248 @@
+#include "app/daemon/setup.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/time/time.h"
+
+static void setup_h1(const struct ocf_conf *c, struct ocf_h1_limits *h)
+{
+  h->head_bytes_max = (uint32_t)OCF_MIN(c->http_header_bytes_max, OCF_H1_HEAD_BYTES_CAP);
+  h->fields_max = (uint32_t)OCF_MIN(c->http_header_lines_max, OCF_H1_FIELDS_MAX);
+  h->target_bytes_max = (uint32_t)c->http_target_bytes_max;
+  h->cookies_max = (uint32_t)c->http_cookies_max;
+  h->query_params_max = (uint32_t)c->http_query_params_max;
+  h->drain_bytes_max = c->http_drain_bytes;
+  h->body_bytes_max = c->http_body_limit_bytes;
+}
+
+static void setup_relay(const struct ocf_conf *c, struct ocf_relay_config *r)
+{
+  setup_h1(c, &r->h1);
+  r->sock.write_stall_ns =
+      c->http_write_stall_timeout_ns > 0 ? c->http_write_stall_timeout_ns : OCF_TIME_NEVER / 2;
+  r->header_timeout_ns = c->http_header_timeout_ns;
+  r->idle_timeout_ns = c->http_idle_timeout_ns;
+  r->stream_idle_timeout_ns = c->p2p_stream_server_idle_ns;
+  r->body_min_rate = c->http_body_min_rate;
+  r->body_grace_ns = c->http_body_grace_ns;
+  r->drain_timeout_ns = c->http_drain_timeout_ns;
+  r->response_header_timeout_ns = c->http_response_header_timeout_ns;
+  r->chunk_timeout_ns = c->http_chunk_timeout_ns;
+  r->request_timeout_ns = c->http_request_timeout_ns;
+  r->connect_timeout_ns = c->upstream_connect_timeout_ns;
+  r->service_pool_idle_ns = c->upstream_idle_timeout_ns;
+  r->peer_pool_idle_ns = c->p2p_stream_client_idle_ns;
+  r->service_pool_max = c->upstream_pool_max;
+  r->peer_pool_max = c->p2p_stream_pool_max;
+  r->retry_enabled = c->retry_enabled;
+  r->retry_max = (unsigned)c->retry_max_attempts;
+  r->retry_body_hold = c->retry_body_hold_bytes;
+  r->retry_budget_percent = (unsigned)c->retry_budget_percent;
+  r->sessions_max = c->http_connections_max + c->p2p_streams_in_max;
+  r->log_requests = c->log_requests;
+}
+
+static void setup_swarm(const struct ocf_conf *c, struct ocf_swarm_config *s)
+{
+  s->conn.upgrade_ns = c->p2p_upgrade_timeout_ns;
+  s->conn.negotiate_ns = c->p2p_negotiate_timeout_ns;
+  s->conn.keepalive_ns = c->p2p_keepalive_ns;
+  s->conn.keepalive_wait_ns = c->p2p_keepalive_timeout_ns;
+  s->conn.streams_in_max = c->p2p_streams_in_max;
+  s->conn.streams_max = c->p2p_streams_in_max * 2;
+  s->conn.rx_window_bytes_max = c->p2p_conn_window_bytes;
+  s->connect_ns = c->p2p_dial_timeout_ns;
+  s->static_min_ns = c->p2p_redial_min_ns;
+  s->static_max_ns = c->p2p_redial_max_ns;
+  s->low_water = c->p2p_conn_low;
+  s->high_water = c->p2p_conn_high;
+  s->conns_max = c->p2p_conn_high + c->p2p_handshakes_max;
+  s->grace_ns = c->p2p_conn_grace_ns;
+  s->per_ip_max = c->p2p_ip_conns_max;
+  s->ip_burst = (uint32_t)c->p2p_ip_burst;
+  s->ip_refill_ns = c->p2p_ip_refill_ns;
+  s->handshakes_max = c->p2p_handshakes_max;
+  s->ping_every_ns = c->p2p_ping_interval_ns;
+}
+
+void ocf_setup_node(const struct ocf_conf *c, struct ocf_node_config *out)
+{
+  static const char *const roles[] = { "worker", "head", "relay" };
+  ocf_node_config_init(out);
+  setup_relay(c, &out->relay);
+  setup_swarm(c, &out->swarm);
+  out->role = (size_t)c->role < OCF_ARRAY_LEN(roles) ? roles[c->role] : "worker";
+  out->p2p_route_open = c->p2p_route_open;
+  out->metrics_enabled = c->metrics_enabled;
+}
+
+/* ---- addresses ---- */
+
+static int bad_value(struct ocf_err *err, const char *option, const char *value,
+                     const char *expected)
+{
+  return ocf_err_set(err, OCF_EINVAL, expected, "%s: \"%s\" cannot be used", option, value);
+}
+
+static int listen_addr(const char *text, struct ocf_ip_addr *out, struct ocf_err *err)
+{
+  struct ocf_maddr m;
+  struct ocf_bytes rest;
+  if (ocf_maddr_parse(ocf_bytes(text, strlen(text)), &m) != 0 ||
+      ocf_maddr_to_ip(&m, OCF_MADDR_TCP, out, &rest) != 0 || rest.n > 0)
+    return bad_value(err, "listen", text,
+                     "give a TCP multiaddr such as /ip4/0.0.0.0/tcp/43905 or /ip6/::/tcp/43905");
+  return 0;
+}
+
+int ocf_setup_public_addr(const char *text, uint16_t port, struct ocf_maddr *out)
+{
+  struct ocf_ip_addr ip;
+  struct ocf_bytes t = ocf_bytes(text, strlen(text));
+  char built[320];
+  if (t.n > 0 && text[0] == '/')
+    return ocf_maddr_parse(t, out);
+  if (ocf_ip_addr_parse_host(t, &ip) == 0) {
+    ip.port = port;
+    ocf_maddr_from_ip(&ip, OCF_MADDR_TCP, out);
+    return 0;
+  }
+  if (ocf_ip_addr_parse(t, &ip) ==
+      0) { /* host:port as the Go nodes take it: their port is dropped */
+    ocf_maddr_from_ip(&ip, OCF_MADDR_TCP, out);
+    return 0;
+  }
+  if (t.n > 253 || strchr(text, '/') != NULL)
+    return OCF_EINVAL;
+  (void)snprintf(built, sizeof(built), "/dns/%s/tcp/%u", text, port);
+  return ocf_maddr_parse(ocf_bytes(built, strlen(built)), out);
+}
+
+int ocf_setup_addrs(const struct ocf_conf *c, struct ocf_setup_addrs *out, struct ocf_err *err)
+{
+  *out = (struct ocf_setup_addrs){ .n_p2p = 0 };
+  for (size_t i = 0; i < c->listen.n && out->n_p2p < OCF_SETUP_ADDRS_MAX; i++) {
+    if (listen_addr(c->listen.v[i], &out->p2p[out->n_p2p++], err) != 0)
+      return OCF_EINVAL;
+  }
+  if (out->n_p2p == 0) {
+    out->p2p_default = true;
+    out->p2p[0] = (struct ocf_ip_addr){ .family = 4, .port = c->tcpport };
+    out->p2p[1] = (struct ocf_ip_addr){ .family = 6, .port = c->tcpport };
+    out->n_p2p = 2;
+  }
+  const char *host = strcmp(c->host, "localhost") == 0 ? "127.0.0.1" : c->host;
+  if (ocf_ip_addr_parse_host(ocf_bytes(host, strlen(host)), &out->http) != 0)
+    return bad_value(err, "host", c->host, "give an IP address such as 127.0.0.1, 0.0.0.0 or ::");
+  out->http.port = c->port;
+  for (size_t i = 0; i < c->public_addrs.n && out->n_public < OCF_SETUP_ADDRS_MAX; i++) {
+    if (ocf_setup_public_addr(c->public_addrs.v[i], c->tcpport,
+                              &out->public_addrs[out->n_public++]) != 0)
+      return bad_value(err, "public-addr", c->public_addrs.v[i],
+                       "give an IP address, a host name or a multiaddr");
+  }
+  return 0;
+}
+
+/* ---- services ---- */
+
+static int look_up(const char *host, uint16_t port, struct ocf_ip_addr *out)
+{
+  struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *res = NULL;
+  if (strcmp(host, "localhost") == 0)
+    host = "127.0.0.1";
+  if (ocf_ip_addr_parse_host(ocf_bytes(host, strlen(host)), out) == 0) {
+    out->port = port;
+    return 0;
+  }
+  if (getaddrinfo(host, NULL, &hints, &res) != 0 || res == NULL)
+    return OCF_ENOENT;
+  *out = (struct ocf_ip_addr){ .port = port };
+  if (res->ai_family == AF_INET) {
+    struct sockaddr_in sin;
+    memcpy(&sin, res->ai_addr, sizeof(sin));
+    out->family = 4;
+    memcpy(out->ip, &sin.sin_addr, 4);
+  } else {
+    struct sockaddr_in6 sin6;
+    memcpy(&sin6, res->ai_addr, sizeof(sin6));
+    out->family = 6;
+    memcpy(out->ip, &sin6.sin6_addr, 16);
+  }
+  freeaddrinfo(res);
+  return 0;
+}
+
+static int add_service(const struct ocf_conf_service *s, struct ocf_relay *r, struct ocf_err *err)
+{
+  struct ocf_service_config cfg = { .name = s->name,
+                                    .health_path = s->health_path,
+                                    .health_interval_ns = s->health_interval_ns,
+                                    .health_failures = (unsigned)s->health_failures };
+  char host[320];
+  if (s->unix_path[0] != '\0') {
+    if (strlen(s->unix_path) >= sizeof(cfg.at.unix_path))
+      return bad_value(err, "services", s->url, "a unix socket's path has at most 107 bytes");
+    (void)snprintf(cfg.at.unix_path, sizeof(cfg.at.unix_path), "%s", s->unix_path);
+    (void)snprintf(host, sizeof(host), "localhost");
+  } else {
+    if (look_up(s->host, s->port, &cfg.at.ip) != 0)
+      return ocf_err_set(err, OCF_EINVAL, "check the name, or give the address",
+                         "service \"%s\": the host \"%s\" cannot be found", s->name, s->host);
+    (void)snprintf(host, sizeof(host), strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u", s->host,
+                   s->port);
+  }
+  cfg.host_header = host;
+  int rc = ocf_relay_add_service(r, &cfg);
+  return rc == 0 ? 0 : ocf_err_set(err, rc, NULL, "service \"%s\": %s", s->name, ocf_strerror(rc));
+}
+
+int ocf_setup_services(const struct ocf_conf *c, struct ocf_relay *r, struct ocf_err *err)
+{
+  for (size_t i = 0; i < c->n_services; i++) {
+    int rc = add_service(&c->services[i], r, err);
+    if (rc != 0)
+      return rc;
+  }
+  return 0;
+}
+
+/* ---- peers ---- */
+
+static void add_peer(const char *text, struct ocf_swarm *sw, const struct ocf_log *log,
+                     uint64_t now_ns)
+{
+  struct ocf_maddr m;
+  struct ocf_peerid id;
+  const char *why = NULL;
+  if (strstr(text, "://") != NULL)
+    why = "fetching lists from URLs is not there yet";
+  else if (ocf_maddr_parse(ocf_bytes(text, strlen(text)), &m) != 0)
+    why = "not a multiaddr";
+  else if (!ocf_maddr_peer(&m, &id))
+    why = "it must end with /p2p/<peer id>";
+  else if (ocf_peerid_eq(&id, ocf_swarm_self(sw)))
+    return; /* a list that is shared by all nodes names this one too */
+  else if (ocf_swarm_add_static(sw, now_ns, &id, &m) != 0)
+    why = "not an address that can be dialled (TCP only)";
+  if (why != NULL)
+    OCF_LOGF(log, "bootstrap", OCF_LOG_WARN, "bootstrap peer skipped", OCF_LOG_STR("entry", text),
+             OCF_LOG_STR("why", why));
+}
+
+void ocf_setup_bootstrap(const struct ocf_conf *c, struct ocf_swarm *sw, const struct ocf_log *log,
+                         uint64_t now_ns)
+{
+  const struct ocf_conf_list *lists[] = { &c->bootstrap_static, &c->bootstrap_source,
+                                          &c->bootstrap_addr };
+  if (c->mode == OCF_CONF_MODE_STANDALONE)
+    return;
+  for (size_t i = 0; i < OCF_ARRAY_LEN(lists); i++) {
+    for (size_t k = 0; k < lists[i]->n; k++)
+      add_peer(lists[i]->v[k], sw, log, now_ns);
+  }
+}

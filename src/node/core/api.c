@@ -1,0 +1,296 @@
+/* The route table: the same for TCP clients and for streams of peers. */
+#include <string.h>
+
+#include "fmt/json/json.h"
+#include "node/core/node_int.h"
+#include "http/h1/path.h"
+
+enum { BODY_MAX = 64 * 1024 };
+
+/* ---- policy: one place decides who may do what ---- */
+
+enum action {
+  ACT_LOOK,    /* health and the like */
+  ACT_INSPECT, /* what this node is and counts */
+  ACT_REACH,   /* use this node to reach peers */
+  ACT_USE,     /* use a service of this node */
+};
+
+static bool allowed(const struct ocf_node *n, const struct ocf_caller *c, enum action a)
+{
+  switch (a) {
+  case ACT_LOOK: return true;
+  case ACT_INSPECT: return c->kind == OCF_CALLER_LOCAL || n->cfg.p2p_route_open;
+  case ACT_REACH: return c->kind == OCF_CALLER_LOCAL || n->cfg.p2p_route_open;
+  case ACT_USE:
+    return c->kind == OCF_CALLER_LOCAL || c->kind == OCF_CALLER_PEER || n->cfg.p2p_route_open;
+  }
+  return false;
+}
+
+/* ---- answers made here ---- */
+
+static struct ocf_h1_edit no_store(void)
+{
+  return OCF_H1_EDIT(OCF_H1_SET, "Cache-Control", OCF_STR("no-store"));
+}
+
+static void reply_json(struct ocf_request *rq, unsigned status, struct ocf_bytes body)
+{
+  struct ocf_h1_edit e = no_store();
+  ocf_request_reply(rq, status, "application/json; charset=utf-8", body, &e, 1);
+}
+
+static void get_health(struct ocf_node *n, struct ocf_request *rq)
+{
+  (void)n;
+  reply_json(rq, 200, OCF_STR("{\"status\":\"ok\"}"));
+}
+
+/* Ready: takes new requests, and if it has services, one of them at least is well. */
+static void get_ready(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_service *sv = ocf_relay_next_service(n->relay, NULL);
+  bool ok = sv == NULL;
+  for (; sv != NULL && !ok; sv = ocf_relay_next_service(n->relay, sv))
+    ok = ocf_service_health(sv) == OCF_SERVICE_WELL;
+  if (n->draining)
+    reply_json(rq, 503, OCF_STR("{\"status\":\"draining\"}"));
+  else if (!ok)
+    reply_json(rq, 503, OCF_STR("{\"status\":\"no service is well\"}"));
+  else
+    reply_json(rq, 200, OCF_STR("{\"status\":\"ready\"}"));
+}
+
+static void set_p2p_metrics(struct ocf_node *n)
+{
+  struct ocf_metrics *m = n->loop.metrics;
+  struct ocf_swarm_stats s;
+  ocf_swarm_stats(n->swarm, &s);
+  ocf_metric_set3(m, OCF_METRIC_P2P_PEERS, 0, 0, 0, (int64_t)s.n_peers);
+  ocf_metric_set3(m, OCF_METRIC_P2P_CONNS_TOTAL, OCF_METRIC_DIR_IN, 0, 0, (int64_t)s.conns_in);
+  ocf_metric_set3(m, OCF_METRIC_P2P_CONNS_TOTAL, OCF_METRIC_DIR_OUT, 0, 0, (int64_t)s.conns_out);
+  ocf_metric_set3(m, OCF_METRIC_P2P_BYTES, OCF_METRIC_DIR_IN, 0, 0, (int64_t)s.rx_bytes);
+  ocf_metric_set3(m, OCF_METRIC_P2P_BYTES, OCF_METRIC_DIR_OUT, 0, 0, (int64_t)s.tx_bytes);
+  ocf_metric_set3(m, OCF_METRIC_P2P_TRIMMED, 0, 0, 0, (int64_t)s.trimmed);
+  ocf_metric_set3(m, OCF_METRIC_P2P_IDENTIFIES, OCF_METRIC_DIR_IN, 0, 0,
+                  (int64_t)(s.identify_ok + s.push_in));
+  ocf_metric_set3(m, OCF_METRIC_P2P_IDENTIFIES, OCF_METRIC_DIR_OUT, 0, 0, (int64_t)s.push_out);
+  ocf_metric_set3(m, OCF_METRIC_P2P_IDENTIFY_ERRORS, 0, 0, 0, (int64_t)s.identify_failed);
+  ocf_metric_set3(m, OCF_METRIC_MEMORY_LIVE, 0, 0, 0, (int64_t)n->loop.alloc->live_bytes);
+}
+
+static void get_metrics(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_buf b;
+  if (!n->cfg.metrics_enabled) {
+    ocf_request_fail(rq, 404, "not_found", "metrics are switched off (metrics.enabled)", 0);
+    return;
+  }
+  set_p2p_metrics(n);
+  ocf_buf_init(&b, n->loop.alloc, OCF_METRIC_PAGE_MAX);
+  if (ocf_metrics_write(n->loop.metrics, n->cfg.build_info, n->cfg.n_build_info, &b) == 0)
+    ocf_request_reply(rq, 200, OCF_METRIC_CONTENT_TYPE, ocf_buf_view(&b), NULL, 0);
+  else
+    ocf_request_fail(rq, 503, "out_of_memory", "no memory for the metrics page", 1);
+  ocf_buf_fini(&b);
+}
+
+static const char *health_name(enum ocf_service_health h)
+{
+  switch (h) {
+  case OCF_SERVICE_WELL: return "connected";
+  case OCF_SERVICE_UNWELL: return "disconnected";
+  case OCF_SERVICE_UNKNOWN: return "unknown";
+  }
+  return "unknown";
+}
+
+static void write_services(struct ocf_node *n, struct ocf_json *w)
+{
+  ocf_json_array(w);
+  for (struct ocf_service *sv = ocf_relay_next_service(n->relay, NULL); sv != NULL;
+       sv = ocf_relay_next_service(n->relay, sv)) {
+    ocf_json_object(w);
+    ocf_json_key(w, "name");
+    ocf_json_cstr(w, ocf_service_name(sv));
+    ocf_json_key(w, "status");
+    ocf_json_cstr(w, health_name(ocf_service_health(sv)));
+    ocf_json_object_end(w);
+  }
+  ocf_json_array_end(w);
+}
+
+static void write_addrs(struct ocf_node *n, struct ocf_json *w)
+{
+  const struct ocf_maddr *addrs;
+  size_t count = ocf_swarm_addrs(n->swarm, &addrs);
+  char text[OCF_MADDR_TEXT_SIZE];
+  ocf_json_array(w);
+  for (size_t i = 0; i < count; i++) {
+    if (ocf_maddr_text(&addrs[i], text, sizeof(text), NULL) == 0)
+      ocf_json_cstr(w, text);
+  }
+  ocf_json_array_end(w);
+}
+
+static void write_peers(struct ocf_node *n, struct ocf_json *w)
+{
+  const void *cursor = NULL;
+  struct ocf_swarm_peer_info info;
+  char text[OCF_PEERID_TEXT_SIZE];
+  ocf_json_array(w);
+  for (size_t i = 0; i < 256 && ocf_swarm_peer_next(n->swarm, &cursor, &info); i++)
+    ocf_json_cstr(w, ocf_peerid_text(info.id, text));
+  ocf_json_array_end(w);
+}
+
+static void get_self(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_buf b;
+  ocf_buf_init(&b, n->loop.alloc, BODY_MAX);
+  struct ocf_json w = ocf_json_to(&b);
+  ocf_json_object(&w);
+  ocf_json_key(&w, "id");
+  ocf_json_cstr(&w, n->id_text);
+  ocf_json_key(&w, "role");
+  ocf_json_array(&w);
+  ocf_json_cstr(&w, n->cfg.role);
+  ocf_json_array_end(&w);
+  ocf_json_key(&w, "version");
+  ocf_json_cstr(&w, n->cfg.version);
+  ocf_json_key(&w, "uptime_seconds");
+  ocf_json_u64(&w, (n->loop.now_ns - n->started_ns) / OCF_NS_PER_S);
+  ocf_json_key(&w, "addresses");
+  write_addrs(n, &w);
+  ocf_json_key(&w, "connected_peers");
+  write_peers(n, &w);
+  ocf_json_key(&w, "service");
+  write_services(n, &w);
+  ocf_json_object_end(&w);
+  if (ocf_json_end(&w) == 0)
+    reply_json(rq, 200, ocf_buf_view(&b));
+  else
+    ocf_request_fail(rq, 503, "out_of_memory", "no memory for the answer", 1);
+  ocf_buf_fini(&b);
+}
+
+/* ---- forwarding ---- */
+
+/* From the first byte of `rest` to the end of path and query, as the client sent it. */
+static struct ocf_bytes target_from(const struct ocf_h1_head *h, struct ocf_bytes rest)
+{
+  const uint8_t *end = h->query.p != NULL ? h->query.p + h->query.n : rest.p + rest.n;
+  return rest.n == 0 ? OCF_STR("/") : ocf_bytes(rest.p, (size_t)(end - rest.p));
+}
+
+static void dispatch(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes path,
+                     unsigned depth);
+
+static void to_peer(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes rest,
+                    unsigned depth)
+{
+  const struct ocf_h1_head *h = ocf_request_head(rq);
+  struct ocf_peerid peer;
+  struct ocf_bytes seg = { NULL, 0 };
+  bool has = ocf_h1_path_next(&rest, &seg);
+  if (!has || ocf_peerid_parse(seg, &peer) != 0)
+    ocf_request_fail(
+        rq, 400, "bad_peer_id",
+        "the path must be /v1/p2p/{peer id}/{path}, the id as 12D3Koo..., Qm... or a CID", 0);
+  else if (ocf_peerid_eq(&peer, ocf_node_id(n)))
+    dispatch(n, rq, rest.n > 0 ? rest : OCF_STR("/"), depth + 1);
+  else
+    ocf_request_to_peer(rq, &peer, target_from(h, rest));
+}
+
+static void to_service(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes rest,
+                       unsigned depth)
+{
+  struct ocf_bytes seg = { NULL, 0 };
+  uint8_t name[64];
+  size_t len;
+  (void)depth;
+  struct ocf_service *sv = NULL;
+  if (ocf_h1_path_next(&rest, &seg) && ocf_h1_path_decode(seg, name, sizeof(name), &len) == 0)
+    sv = ocf_relay_find_service(n->relay, ocf_bytes(name, len));
+  if (sv == NULL)
+    ocf_request_fail(rq, 404, "service_not_found", "this node has no service of that name", 0);
+  else
+    ocf_request_to_service(rq, sv, target_from(ocf_request_head(rq), rest));
+}
+
+/* ---- the table ---- */
+
+struct route {
+  const char *path; /* exact; with `prefix` it ends before the '/' that must follow */
+  bool prefix;
+  enum action action;
+  unsigned label;
+  void (*get)(struct ocf_node *n, struct ocf_request *rq);
+  void (*forward)(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes rest,
+                  unsigned depth);
+};
+
+static const struct route routes[] = {
+  { "/v1/p2p", true, ACT_REACH, OCF_METRIC_ROUTE_P2P, NULL, to_peer },
+  { "/v1/_service", true, ACT_USE, OCF_METRIC_ROUTE_SERVICE, NULL, to_service },
+  { "/v1/health", false, ACT_LOOK, OCF_METRIC_ROUTE_HEALTH, get_health, NULL },
+  { "/healthz", false, ACT_LOOK, OCF_METRIC_ROUTE_HEALTHZ, get_health, NULL },
+  { "/readyz", false, ACT_LOOK, OCF_METRIC_ROUTE_READYZ, get_ready, NULL },
+  { "/metrics", false, ACT_INSPECT, OCF_METRIC_ROUTE_METRICS, get_metrics, NULL },
+  { "/v1/self", false, ACT_INSPECT, OCF_METRIC_ROUTE_SELF, get_self, NULL },
+};
+
+static const struct route *find_route(struct ocf_bytes path, struct ocf_bytes *rest)
+{
+  for (size_t i = 0; i < OCF_ARRAY_LEN(routes); i++) {
+    size_t len = strlen(routes[i].path);
+    if (path.n < len || memcmp(path.p, routes[i].path, len) != 0)
+      continue;
+    *rest = ocf_bytes(path.p + len, path.n - len);
+    if (routes[i].prefix ? rest->n > 0 && rest->p[0] == '/' : rest->n == 0)
+      return &routes[i];
+  }
+  return NULL;
+}
+
+static void call_get(struct ocf_node *n, struct ocf_request *rq, const struct route *r)
+{
+  enum ocf_h1_method m = ocf_request_head(rq)->method;
+  if (m == OCF_H1_GET || m == OCF_H1_HEAD) {
+    r->get(n, rq);
+    return;
+  }
+  struct ocf_h1_edit e = OCF_H1_EDIT(OCF_H1_SET, "Allow", OCF_STR("GET, HEAD"));
+  if (m == OCF_H1_OPTIONS)
+    ocf_request_reply(rq, 204, NULL, ocf_bytes(NULL, 0), &e, 1);
+  else
+    ocf_request_fail_with(rq, 405, "method_not_allowed", "this path answers GET and HEAD", &e, 1);
+}
+
+/* `/v1/p2p/{this node}/…` is the rest of the path here, so one request may pass the table a few
+ * times; a path that names this node again and again is refused. */
+static void dispatch(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes path,
+                     unsigned depth)
+{
+  struct ocf_bytes rest;
+  const struct route *r = find_route(path, &rest);
+  if (r == NULL || depth > 4) {
+    ocf_request_fail(rq, 404, "not_found", "no such path", 0);
+    return;
+  }
+  ocf_request_set_route(rq, r->label);
+  if (!allowed(n, ocf_request_caller(rq), r->action))
+    ocf_request_fail(rq, 403, "forbidden",
+                     "callers from elsewhere may not use this path (option p2p_route_open)", 0);
+  else if (r->forward != NULL)
+    r->forward(n, rq, rest, depth);
+  else
+    call_get(n, rq, r);
+}
+
+void node_route(void *ctx, struct ocf_request *rq)
+{
+  dispatch(ctx, rq, ocf_request_head(rq)->path, 0);
+}

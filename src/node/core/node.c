@@ -1,0 +1,165 @@
+#include "node/core/node.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/core/node_int.h"
+
+static const struct ocf_bytes protocols[] = { { (const uint8_t *)"/libp2p-http", 12 } };
+
+void ocf_node_config_init(struct ocf_node_config *cfg)
+{
+  *cfg = (struct ocf_node_config){
+    .relay = {
+      .h1 = OCF_H1_LIMITS_DEFAULT,
+      .sock = { .write_stall_ns = 30 * OCF_NS_PER_S, .linger_ns = 2 * OCF_NS_PER_S,
+                .linger_bytes = 256 * 1024 },
+      .header_timeout_ns = 10 * OCF_NS_PER_S,
+      .idle_timeout_ns = 60 * OCF_NS_PER_S,
+      .stream_idle_timeout_ns = 120 * OCF_NS_PER_S,
+      .body_min_rate = 500,
+      .body_grace_ns = 10 * OCF_NS_PER_S,
+      .drain_timeout_ns = 5 * OCF_NS_PER_S,
+      .response_header_timeout_ns = 600 * OCF_NS_PER_S,
+      .chunk_timeout_ns = 60 * OCF_NS_PER_S,
+      .connect_timeout_ns = 5 * OCF_NS_PER_S,
+      .service_pool_idle_ns = 4 * OCF_NS_PER_S,
+      .peer_pool_idle_ns = 60 * OCF_NS_PER_S,
+      .service_pool_max = 64,
+      .peer_pool_max = 64,
+      .retry_enabled = true,
+      .retry_max = 2,
+      .retry_body_hold = 64 * 1024,
+      .retry_budget_percent = 20,
+      .sessions_max = 16384,
+      .log_requests = true,
+    },
+    .version = "0",
+    .role = "worker",
+    .metrics_enabled = true,
+  };
+  ocf_swarm_config_init(&cfg->swarm);
+}
+
+static int make_swarm(struct ocf_node *n, uint64_t now_ns)
+{
+  struct ocf_swarm_config *sc = &n->cfg.swarm;
+  int r = ocf_noise_static_init(&n->noise, n->loop.alloc, n->cfg.key, n->loop.rng);
+  if (r != 0)
+    return r;
+  n->noise_made = true;
+  sc->a = n->loop.alloc;
+  sc->rng = n->loop.rng;
+  sc->log = n->loop.log;
+  sc->key = n->cfg.key;
+  sc->noise = &n->noise;
+  sc->protos = protocols;
+  sc->n_protos = OCF_ARRAY_LEN(protocols);
+  sc->wall_ns = n->loop.env->ops->wall_ns(n->loop.env);
+  return ocf_swarm_new(sc, now_ns, &n->swarm);
+}
+
+int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct ocf_alloc *alloc,
+                 struct ocf_rng *rng, const struct ocf_log *log, struct ocf_metrics *metrics,
+                 uint64_t now_ns, struct ocf_node **out)
+{
+  struct ocf_node *n = OCF_NEW(alloc, struct ocf_node);
+  *out = NULL;
+  if (n == NULL)
+    return OCF_ENOMEM;
+  n->cfg = *cfg;
+  n->started_ns = now_ns;
+  ocf_list_init(&n->links);
+  ocf_list_init(&n->streams);
+  int r = ocf_loop_init(&n->loop, env, alloc, rng, log, metrics, now_ns);
+  if (r == 0)
+    r = make_swarm(n, now_ns);
+  if (r == 0) {
+    n->relay = ocf_relay_new(&n->loop, &n->cfg.relay, node_route, &node_peer_ops, n);
+    r = n->relay != NULL ? 0 : OCF_ENOMEM;
+  }
+  if (r != 0) {
+    ocf_node_free(n);
+    return r;
+  }
+  (void)ocf_peerid_text(ocf_swarm_self(n->swarm), n->id_text);
+  ocf_relay_set_self(n->relay, n->id_text);
+  *out = n;
+  return 0;
+}
+
+void ocf_node_free(struct ocf_node *n)
+{
+  if (n == NULL)
+    return;
+  ocf_relay_free(n->relay);
+  node_streams_free(n);
+  if (n->loop.rx != NULL)
+    ocf_loop_run_deferred(&n->loop);
+  ocf_swarm_free(n->swarm);
+  node_links_free(n);
+  if (n->noise_made)
+    ocf_noise_static_fini(&n->noise);
+  if (n->loop.rx != NULL)
+    ocf_loop_fini(&n->loop);
+  struct ocf_alloc *a = n->loop.alloc;
+  OCF_DELETE(a, n);
+}
+
+const struct ocf_peerid *ocf_node_id(const struct ocf_node *n)
+{
+  return ocf_swarm_self(n->swarm);
+}
+
+struct ocf_swarm *ocf_node_swarm(struct ocf_node *n)
+{
+  return n->swarm;
+}
+
+struct ocf_relay *ocf_node_relay(struct ocf_node *n)
+{
+  return n->relay;
+}
+
+void ocf_node_accept_http(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s,
+                          const struct ocf_ip_addr *remote)
+{
+  struct ocf_caller caller = { .kind = ocf_ip_addr_is_loopback(remote) ? OCF_CALLER_LOCAL
+                                                                       : OCF_CALLER_REMOTE,
+                               .ip = *remote };
+  n->loop.now_ns = now_ns;
+  struct ocf_chan *c = ocf_sockchan_accept(&n->loop, &n->cfg.relay.sock, s);
+  if (c == NULL)
+    n->loop.env->ops->close(s, true);
+  else
+    (void)ocf_relay_serve(n->relay, c, &caller);
+}
+
+void ocf_node_turn(struct ocf_node *n, uint64_t now_ns)
+{
+  n->loop.now_ns = now_ns;
+  ocf_loop_fire(&n->loop);
+  if (now_ns >= ocf_swarm_deadline(n->swarm))
+    ocf_swarm_tick(n->swarm, now_ns);
+  node_run_swarm(n);
+}
+
+uint64_t ocf_node_deadline(struct ocf_node *n)
+{
+  return ocf_time_min(ocf_wheel_next(&n->loop.wheel), ocf_swarm_deadline(n->swarm));
+}
+
+void ocf_node_drain(struct ocf_node *n, uint64_t now_ns, uint64_t grace_ns)
+{
+  n->loop.now_ns = now_ns;
+  n->draining = true;
+  n->drain_until_ns = ocf_time_add(now_ns, grace_ns);
+  ocf_relay_drain(n->relay);
+}
+
+bool ocf_node_drained(const struct ocf_node *n)
+{
+  return n->draining &&
+         (ocf_relay_n_requests(n->relay) == 0 || n->loop.now_ns >= n->drain_until_ns) &&
+         n->n_lookups == 0;
+}

@@ -1,0 +1,66 @@
+/* One node on one loop: the swarm, the relay and the routes, put together. Events of the driver go
+ * in by the functions below, effects go out through struct ocf_env; sim/ and io/ run the same code.
+ *
+ * Belongs to its loop. Several nodes with one identity are the planes of one process: each has its
+ * own client sockets and peer connections and shares nothing. */
+#ifndef OCF_NODE_CORE_NODE_H
+#define OCF_NODE_CORE_NODE_H
+
+#include "base/core/core.h"
+#include "base/log/log.h"
+#include "base/mem/alloc.h"
+#include "base/rng/rng.h"
+#include "crypto/key/key.h"
+#include "multi/maddr/maddr.h"
+#include "multi/peerid/peerid.h"
+#include "node/env/env.h"
+#include "node/relay/relay.h"
+#include "obs/metric/metric.h"
+#include "p2p/swarm/swarm.h"
+
+struct ocf_node;
+
+struct ocf_node_config {
+  struct ocf_relay_config relay;
+  struct ocf_swarm_config swarm; /* limits and times; the pointers are filled by the node */
+  const struct ocf_key *key;     /* borrowed for the node's life */
+  const char *version;           /* "0.1.0" */
+  const char *role;              /* "worker", "head", "relay" */
+  bool p2p_route_open;           /* /v1/p2p and /v1/_service for callers on other machines */
+  bool metrics_enabled;
+  const struct ocf_metric_info *build_info; /* borrowed */
+  size_t n_build_info;
+};
+
+/* Defaults of every limit and time. */
+void ocf_node_config_init(struct ocf_node_config *cfg);
+
+/* Borrows env, alloc, rng, log, metrics for its life; copies cfg. OCF_ENOMEM, OCF_EINVAL. */
+OCF_NODISCARD int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env,
+                               struct ocf_alloc *alloc, struct ocf_rng *rng,
+                               const struct ocf_log *log, struct ocf_metrics *metrics,
+                               uint64_t now_ns, struct ocf_node **out);
+/* Frees everything at once; sockets are closed. */
+void ocf_node_free(struct ocf_node *n);
+
+const struct ocf_peerid *ocf_node_id(const struct ocf_node *n);
+struct ocf_swarm *ocf_node_swarm(struct ocf_node *n);
+struct ocf_relay *ocf_node_relay(struct ocf_node *n);
+
+/* A socket was accepted; it is the node's from here on. */
+void ocf_node_accept_http(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s,
+                          const struct ocf_ip_addr *remote);
+void ocf_node_accept_p2p(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s,
+                         const struct ocf_ip_addr *remote);
+
+/* The end of a turn: due timers, then everything deferred, then what is to be sent. The driver
+ * calls it once before it sleeps, and again by the deadline. */
+void ocf_node_turn(struct ocf_node *n, uint64_t now_ns);
+uint64_t ocf_node_deadline(struct ocf_node *n);
+
+/* Begins to stop: no new clients or peers; what is in flight may finish within `grace_ns`. */
+void ocf_node_drain(struct ocf_node *n, uint64_t now_ns, uint64_t grace_ns);
+/* True when draining and nothing is in flight any more. */
+bool ocf_node_drained(const struct ocf_node *n);
+
+#endif

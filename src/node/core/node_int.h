@@ -1,0 +1,41 @@
+/* What the files of node/core share. links.c moves bytes between sockets and the swarm, streams.c
+ * makes channels of streams, api.c is the route table, node.c holds them together. */
+#ifndef OCF_NODE_CORE_NODE_INT_H
+#define OCF_NODE_CORE_NODE_INT_H
+
+#include "base/ds/list.h"
+#include "node/chan/chan.h"
+#include "node/core/node.h"
+#include "node/loop/loop.h"
+#include "p2p/noise/noise.h"
+
+struct ocf_node {
+  struct ocf_node_config cfg;
+  struct ocf_loop loop;
+  struct ocf_noise_static noise;
+  bool noise_made;
+  struct ocf_swarm *swarm;
+  struct ocf_relay *relay;
+  struct ocf_list links;   /* of plink.link; owned by links.c */
+  struct ocf_list streams; /* of streamchan.link; owned by streams.c */
+  char id_text[OCF_PEERID_TEXT_SIZE];
+  uint64_t started_ns;
+  size_t n_lookups; /* name look-ups under way; the driver answers each */
+  uint64_t drain_until_ns;
+  bool draining, pumping;
+};
+
+/* links.c */
+void node_pump(struct ocf_node *n);      /* events of the swarm, until there is none */
+void node_run_swarm(struct ocf_node *n); /* events, effects and bytes to send, until all is quiet */
+void node_links_free(struct ocf_node *n);
+
+/* streams.c */
+extern const struct ocf_relay_peer_ops node_peer_ops;
+void node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev);
+void node_streams_free(struct ocf_node *n);
+
+/* api.c */
+void node_route(void *ctx, struct ocf_request *rq);
+
+#endif

@@ -1,0 +1,70 @@
+#include "node/relay/relay.h"
+
+#include <stdio.h>
+
+#include "node/relay/relay_int.h"
+
+enum { MAX_PEERS = 65536, MAX_FREE_HEADS = 64, SCRATCH_MAX = 128 * 1024 };
+
+struct ocf_relay *ocf_relay_new(struct ocf_loop *loop, const struct ocf_relay_config *cfg,
+                                ocf_route_fn route, const struct ocf_relay_peer_ops *peer_ops,
+                                void *ctx)
+{
+  struct ocf_relay *r = OCF_NEW(loop->alloc, struct ocf_relay);
+  uint64_t seed[2];
+  if (r == NULL)
+    return NULL;
+  OCF_ASSERT(loop->metrics != NULL);
+  ocf_rng_secret(loop->rng, seed, sizeof(seed));
+  r->loop = loop;
+  r->cfg = *cfg;
+  r->route = route;
+  r->peer_ops = peer_ops;
+  r->ctx = ctx;
+  r->reaper.fire = upstream_reap;
+  ocf_h1_pool_init(&r->pool, loop->alloc, MAX_FREE_HEADS);
+  ocf_list_init(&r->sessions);
+  ocf_list_init(&r->upstreams);
+  ocf_list_init(&r->services);
+  ocf_list_init(&r->peer_ages);
+  ocf_list_init(&r->service_ages);
+  ocf_map_init(&r->peers, loop->alloc, seed, MAX_PEERS);
+  ocf_buf_init(&r->scratch, loop->alloc, SCRATCH_MAX);
+  return r;
+}
+
+void ocf_relay_free(struct ocf_relay *r)
+{
+  if (r == NULL)
+    return;
+  r->draining = true;
+  session_free_all(r);
+  upstream_free_all(r);
+  service_free_all(r);
+  ocf_alarm_stop(r->loop, &r->reaper);
+  ocf_map_fini(&r->peers);
+  ocf_buf_fini(&r->scratch);
+  ocf_h1_pool_fini(&r->pool);
+  OCF_DELETE(r->loop->alloc, r);
+}
+
+void ocf_relay_set_self(struct ocf_relay *r, const char *peer_id)
+{
+  (void)snprintf(r->self, sizeof(r->self), "%s", peer_id);
+}
+
+void ocf_relay_drain(struct ocf_relay *r)
+{
+  r->draining = true;
+  session_drain_all(r);
+}
+
+size_t ocf_relay_n_sessions(const struct ocf_relay *r)
+{
+  return r->n_sessions;
+}
+
+size_t ocf_relay_n_requests(const struct ocf_relay *r)
+{
+  return r->n_requests;
+}

@@ -1,0 +1,362 @@
+/* Connections to targets: opened, used, kept for reuse, closed when idle for too long. */
+#include <stdio.h>
+#include <string.h>
+
+#include "node/relay/relay_int.h"
+
+enum { REAP_EVERY_MS = 500 };
+
+/* ---- targets ---- */
+
+void target_init(struct target *t, struct ocf_relay *r)
+{
+  *t = (struct target){ .relay = r };
+  ocf_list_init(&t->idle);
+}
+
+struct target *target_for_peer(struct ocf_relay *r, const struct ocf_peerid *peer)
+{
+  struct ocf_map_node *n = ocf_map_find(&r->peers, ocf_peerid_view(peer));
+  if (n != NULL)
+    return OCF_CONTAINER_OF(n, struct target, node);
+  struct target *t = OCF_NEW(r->loop->alloc, struct target);
+  if (t == NULL)
+    return NULL;
+  char text[OCF_PEERID_TEXT_SIZE];
+  target_init(t, r);
+  t->peer = *peer;
+  (void)snprintf(t->host, sizeof(t->host), "%s", ocf_peerid_text(peer, text));
+  if (ocf_map_insert(&r->peers, &t->node, ocf_peerid_view(&t->peer)) != 0) {
+    OCF_DELETE(r->loop->alloc, t);
+    return NULL;
+  }
+  return t;
+}
+
+void target_put(struct target *t)
+{
+  if (t->service != NULL || t->n_conns > 0 || t->n_requests > 0)
+    return;
+  ocf_map_remove(&t->relay->peers, &t->node);
+  OCF_DELETE(t->relay->loop->alloc, t);
+}
+
+/* ---- one connection ---- */
+
+static struct ocf_relay *relay_of(struct ocf_upstream *up)
+{
+  return up->relay;
+}
+
+static void up_free(struct ocf_upstream *up)
+{
+  struct target *t = up->target;
+  if (up->state == UP_IDLE)
+    t->n_idle--;
+  ocf_list_remove(&up->idle_link);
+  ocf_list_remove(&up->age_link);
+  ocf_list_remove(&up->all_link);
+  ocf_h1_client_fini(&up->h1);
+  t->n_conns--;
+  OCF_DELETE(up->relay->loop->alloc, up);
+}
+
+void upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how)
+{
+  if (up->chan != NULL)
+    ocf_chan_end(up->chan, how);
+  else if (up->state == UP_OPENING)
+    up->relay->peer_ops->cancel(up->relay->ctx, up, up->ticket);
+  up_free(up);
+}
+
+/* The connection failed under its user, who may ask for another one at once. */
+static void fail(struct ocf_upstream *up, int err)
+{
+  struct ocf_request *rq = up->rq;
+  struct ocf_service *probing = up->probing;
+  bool got = up->h1.got_bytes;
+  if (err == OCF_ERESET && up->state == UP_BUSY && up->reused && !got)
+    err = OCF_EEOF; /* closed while idle: the request never reached anybody */
+  up_free(up);
+  if (rq != NULL) {
+    rq->up = NULL;
+    request_up_failed(rq, err, got);
+  } else if (probing != NULL) {
+    probing->probe = NULL;
+    service_probe_done(probing, 0, err);
+  }
+}
+
+static void break_off(struct ocf_upstream *up, int err)
+{
+  struct ocf_chan *chan = up->chan;
+  up->chan = NULL;
+  if (chan != NULL)
+    ocf_chan_end(chan, OCF_CHAN_ABORT);
+  fail(up, err);
+}
+
+/* A health check needs the status only. */
+static void probe_done(struct ocf_upstream *up, unsigned status)
+{
+  struct ocf_service *sv = up->probing;
+  sv->probe = NULL;
+  up->probing = NULL;
+  upstream_drop(up, OCF_CHAN_CLOSE);
+  service_probe_done(sv, status, 0);
+}
+
+/* Hands one event of the answer to its user. False when `up` is not ours to touch any more. */
+static bool deliver(struct ocf_upstream *up, enum ocf_h1_event ev, struct ocf_bytes data)
+{
+  struct ocf_request *rq = up->rq;
+  switch (ev) {
+  case OCF_H1_EV_HEAD:
+    if (up->probing != NULL) {
+      probe_done(up, ocf_h1_client_head(&up->h1)->status);
+      return false;
+    }
+    request_up_head(rq);
+    return rq->up == up;
+  case OCF_H1_EV_BODY: request_up_body(rq, data); return rq->up == up;
+  case OCF_H1_EV_END: request_up_end(rq); return false;
+  case OCF_H1_EV_ERROR:
+    OCF_LOGF(up->relay->loop->log, "http", OCF_LOG_WARN, "target broke HTTP/1.1",
+             OCF_LOG_STR("target", up->target->host),
+             OCF_LOG_STR("reason", ocf_h1_error_name(up->h1.error)));
+    break_off(up, up->h1.error == OCF_H1_E_NO_MEMORY ? OCF_ENOMEM : OCF_EPROTO);
+    return false;
+  case OCF_H1_EV_CLOSE: break_off(up, OCF_EEOF); return false;
+  case OCF_H1_EV_MORE:
+  case OCF_H1_EV_HOLD:
+  case OCF_H1_EV_INTERIM: break;
+  }
+  return true;
+}
+
+static void on_data(void *user, struct ocf_bytes view)
+{
+  struct ocf_upstream *up = user;
+  size_t done = 0;
+  enum ocf_h1_event ev = OCF_H1_EV_HEAD;
+  if (up->state == UP_IDLE) { /* nobody asked: the connection cannot be trusted any more */
+    upstream_drop(up, OCF_CHAN_ABORT);
+    return;
+  }
+  while (ev != OCF_H1_EV_MORE) {
+    struct ocf_bytes data;
+    size_t used;
+    ev = ocf_h1_client_input(&up->h1, view.p + done, view.n - done, &used, &data);
+    done += used;
+    ocf_chan_consumed(up->chan, used - data.n);
+    if (ev == OCF_H1_EV_END)
+      ocf_chan_consumed(up->chan, view.n - done); /* see below */
+    if (ev == OCF_H1_EV_END && done < view.n)
+      up->h1.keep_alive = false; /* bytes behind the answer that nobody asked for: do not reuse */
+    if (!deliver(up, ev, data))
+      return;
+  }
+}
+
+static void on_eof(void *user)
+{
+  struct ocf_upstream *up = user;
+  if (up->state == UP_IDLE) {
+    upstream_drop(up, OCF_CHAN_CLOSE);
+    return;
+  }
+  enum ocf_h1_event ev = ocf_h1_client_eof(&up->h1);
+  if (ev == OCF_H1_EV_END)
+    (void)deliver(up, ev, ocf_bytes(NULL, 0));
+  else
+    break_off(up, OCF_EEOF);
+}
+
+static void on_drained(void *user)
+{
+  struct ocf_upstream *up = user;
+  if (up->rq != NULL && up->state == UP_BUSY)
+    request_up_drained(up->rq);
+}
+
+static void on_closed(void *user, int err)
+{
+  struct ocf_upstream *up = user;
+  up->chan = NULL;
+  if (up->state == UP_IDLE)
+    up_free(up);
+  else
+    fail(up, err == OCF_ECANCELED ? OCF_EEOF : err);
+}
+
+static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed };
+
+/* ---- getting one ---- */
+
+static void ready(struct ocf_upstream *up)
+{
+  up->state = UP_BUSY;
+  if (up->rq != NULL)
+    request_up_ready(up->rq);
+  else
+    service_probe_ready(up->probing);
+}
+
+static void on_connected(void *user)
+{
+  ready(user);
+}
+
+static struct ocf_upstream *up_new(struct ocf_relay *r, struct target *t)
+{
+  struct ocf_upstream *up = OCF_NEW(r->loop->alloc, struct ocf_upstream);
+  if (up == NULL)
+    return NULL;
+  up->relay = r;
+  up->target = t;
+  ocf_h1_client_init(&up->h1, &r->pool, &r->cfg.h1);
+  ocf_list_push_back(&r->upstreams, &up->all_link);
+  t->n_conns++;
+  return up;
+}
+
+/* 0: connected. OCF_EAGAIN: on its way. */
+static int up_open(struct ocf_upstream *up)
+{
+  struct ocf_relay *r = up->relay;
+  int err = OCF_EAGAIN;
+  if (up->target->service == NULL) {
+    up->chan = r->peer_ops->open(r->ctx, &up->target->peer, up, &up->ticket, &err);
+    if (up->chan != NULL)
+      err = 0;
+  } else {
+    up->chan = ocf_sockchan_connect(r->loop, &r->cfg.sock, &up->target->service->at,
+                                    r->cfg.connect_timeout_ns, on_connected, &err);
+    if (up->chan != NULL)
+      err = OCF_EAGAIN;
+  }
+  if (up->chan != NULL)
+    ocf_chan_set_user(up->chan, &user_ops, up);
+  return err;
+}
+
+static struct ocf_upstream *take_idle(struct target *t)
+{
+  struct ocf_list *n = ocf_list_pop_front(&t->idle);
+  if (n == NULL)
+    return NULL;
+  struct ocf_upstream *up = OCF_LIST_ENTRY(n, struct ocf_upstream, idle_link);
+  ocf_list_remove(&up->age_link);
+  t->n_idle--;
+  up->state = UP_BUSY;
+  up->reused = true;
+  up->h1.got_bytes = false;
+  return up;
+}
+
+int upstream_acquire(struct ocf_request *rq)
+{
+  struct target *t = rq->target;
+  struct ocf_upstream *up = take_idle(t);
+  if (up != NULL) {
+    up->rq = rq;
+    rq->up = up;
+    request_up_ready(rq);
+    return 0;
+  }
+  up = up_new(t->relay, t);
+  if (up == NULL)
+    return OCF_ENOMEM;
+  up->rq = rq;
+  rq->up = up;
+  int err = up_open(up);
+  if (err == 0) {
+    ready(up);
+  } else if (err != OCF_EAGAIN) {
+    rq->up = NULL;
+    up_free(up);
+  }
+  return err;
+}
+
+int upstream_probe(struct ocf_service *sv)
+{
+  struct ocf_upstream *up = up_new(sv->target.relay, &sv->target);
+  if (up == NULL)
+    return OCF_ENOMEM;
+  up->probing = sv;
+  sv->probe = up;
+  int err = up_open(up);
+  if (err == OCF_EAGAIN)
+    return 0;
+  sv->probe = NULL;
+  up_free(up);
+  return err;
+}
+
+void ocf_upstream_opened(struct ocf_upstream *up, struct ocf_chan *chan, int err)
+{
+  OCF_ASSERT(up->state == UP_OPENING && up->chan == NULL);
+  if (chan == NULL) {
+    fail(up, err);
+    return;
+  }
+  up->chan = chan;
+  ocf_chan_set_user(chan, &user_ops, up);
+  ready(up);
+}
+
+/* ---- keeping it ---- */
+
+void upstream_release(struct ocf_upstream *up)
+{
+  struct ocf_relay *r = relay_of(up);
+  struct target *t = up->target;
+  bool peer = t->service == NULL;
+  size_t max = peer ? r->cfg.peer_pool_max : r->cfg.service_pool_max;
+  up->rq = NULL;
+  if (up->state != UP_BUSY || !ocf_h1_client_reusable(&up->h1) || t->n_idle >= max || r->draining) {
+    upstream_drop(up, up->state == UP_BUSY ? OCF_CHAN_CLOSE : OCF_CHAN_ABORT);
+    return;
+  }
+  up->state = UP_IDLE;
+  up->idle_since_ns = r->loop->now_ns;
+  t->n_idle++;
+  ocf_list_push_front(&t->idle, &up->idle_link);
+  ocf_list_push_back(peer ? &r->peer_ages : &r->service_ages, &up->age_link);
+  if (!ocf_timer_pending(&r->reaper.timer))
+    ocf_alarm_start(r->loop, &r->reaper, REAP_EVERY_MS * OCF_NS_PER_MS);
+}
+
+static void reap_list(struct ocf_relay *r, struct ocf_list *ages, uint64_t idle_ns)
+{
+  while (!ocf_list_empty(ages)) {
+    struct ocf_upstream *up = OCF_LIST_ENTRY(ages->next, struct ocf_upstream, age_link);
+    if (r->loop->now_ns < ocf_time_add(up->idle_since_ns, idle_ns))
+      return;
+    struct target *t = up->target;
+    upstream_drop(up, OCF_CHAN_CLOSE);
+    target_put(t);
+  }
+}
+
+void upstream_reap(struct ocf_alarm *reaper)
+{
+  struct ocf_relay *r = OCF_CONTAINER_OF(reaper, struct ocf_relay, reaper);
+  reap_list(r, &r->peer_ages, r->cfg.peer_pool_idle_ns);
+  reap_list(r, &r->service_ages, r->cfg.service_pool_idle_ns);
+  if (!ocf_list_empty(&r->peer_ages) || !ocf_list_empty(&r->service_ages))
+    ocf_alarm_start(r->loop, reaper, REAP_EVERY_MS * OCF_NS_PER_MS);
+}
+
+void upstream_free_all(struct ocf_relay *r)
+{
+  struct ocf_map_iter it = { 0 };
+  struct ocf_map_node *n;
+  OCF_LIST_FOREACH_SAFE (l, &r->upstreams) {
+    upstream_drop(OCF_LIST_ENTRY(l, struct ocf_upstream, all_link), OCF_CHAN_ABORT);
+  }
+  while (ocf_map_next(&r->peers, &it, &n))
+    target_put(OCF_CONTAINER_OF(n, struct target, node));
+}
