@@ -1,5 +1,6 @@
 /* The bytes choose legal calls and the content of the strings. Oracle: the result is one JSON text
  * in well-formed UTF-8, by a checker of its own; or the bound was hit and nothing is left. */
+#include "base/mem/alloc.h"
 #include "fmt/json/json.h"
 #include "fmt/json/json_check.h"
 

@@ -1,5 +1,6 @@
 #include "fmt/json/json.h"
 
+#include "base/mem/alloc.h"
 #include "fmt/json/json_check.h"
 #include "testing/test.h"
 

@@ -3,6 +3,7 @@
  * even comes out byte for byte. All three sinks agree on the length. */
 #include <string.h>
 
+#include "base/mem/alloc.h"
 #include "fmt/pb/pb.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n);

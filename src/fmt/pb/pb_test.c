@@ -1,5 +1,7 @@
 #include "fmt/pb/pb.h"
 
+#include "base/mem/alloc.h"
+
 #include "testing/test.h"
 
 #define MSG(...)                                                                                   \

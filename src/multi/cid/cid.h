@@ -30,7 +30,7 @@ OCF_NODISCARD int ocf_cid_parse(struct ocf_bytes in, struct ocf_cid *cid);
 OCF_NODISCARD int ocf_cid_cast(struct ocf_bytes in, struct ocf_cid *cid);
 
 /* Text into `dst` (text.n bytes of room are always enough) and a view of it into `*cid`. Takes
- * "Qm…" of 46 characters as base58btc version 0, everything else as multibase; like Go it also
+ * "Qm..." of 46 characters as base58btc version 0, everything else as multibase; like Go it also
  * takes a version 0 CID behind a multibase prefix. 0, OCF_EINVAL, OCF_EUNSUPP (unknown base),
  * OCF_EAGAIN, OCF_ELIMIT. */
 OCF_NODISCARD int ocf_cid_decode(struct ocf_bytes text, uint8_t *dst, size_t cap,

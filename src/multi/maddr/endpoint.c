@@ -154,7 +154,8 @@ static bool is_loopback_name(struct ocf_bytes n)
 static bool is_private_name(struct ocf_bytes n)
 {
   return ends_with(n, OCF_STR(".local")) || ends_with(n, OCF_STR(".lan")) ||
-         ends_with(n, OCF_STR(".home.arpa")) || ends_with(n, OCF_STR(".internal"));
+         ends_with(n, OCF_STR(".home.arpa")) || ends_with(n, OCF_STR(".internal")) ||
+         ends_with(n, OCF_STR(".test"));
 }
 
 static bool leading_ip(const struct ocf_maddr *m, struct ocf_ip_addr *ip)

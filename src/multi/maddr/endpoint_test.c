@@ -271,6 +271,7 @@ static void test_kinds_of_names(void **state)
     { "/dns4/example.org/tcp/443/wss", 'g' },
     { "/dnsaddr/boot.example.org", 'g' },
     { "/dns/local", 'g' },
+    { "/dns/a.test", 'p' },
     { "/unix/a", '-' },
     { "/p2p/" ID_A, '-' },
     { "/p2p-circuit", '-' },

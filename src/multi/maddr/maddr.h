@@ -144,7 +144,7 @@ struct ocf_maddr_tcp {
   struct ocf_peerid peer; /* the id behind /p2p, or none */
 };
 /* Accepts exactly [/ip6zone]/ip4|ip6|dns|dns4|dns6/tcp[/p2p]: an address that plain TCP with an
- * in-band upgrade reaches. 0; OCF_EUNSUPP for any other shape (ws, quic, circuit, dnsaddr, …);
+ * in-band upgrade reaches. 0; OCF_EUNSUPP for any other shape (ws, quic, circuit, dnsaddr, ...);
  * OCF_EINVAL for a host name with a byte that is not a letter, digit, '-', '_' or '.', or longer
  * than 253. */
 OCF_NODISCARD int ocf_maddr_to_tcp(const struct ocf_maddr *m, struct ocf_maddr_tcp *out);
@@ -165,8 +165,8 @@ bool ocf_maddr_is_relayed(const struct ocf_maddr *m);
 /* ---- what kind of address ---- */
 
 /* Each speaks of the IP at the start of `m`; for names, "localhost" and "*.localhost" are loopback,
- * other names ending in ".local", ".lan", ".home.arpa" or ".internal" are private, the rest public
- * (as nobody asked DNS yet). An address that begins otherwise is none of these. */
+ * other names ending in ".local", ".lan", ".home.arpa", ".internal" or ".test" are private, the
+ * rest public (as nobody asked DNS yet). An address that begins otherwise is none of these. */
 bool ocf_maddr_is_loopback(const struct ocf_maddr *m);
 bool ocf_maddr_is_private(const struct ocf_maddr *m);
 bool ocf_maddr_is_public(const struct ocf_maddr *m);

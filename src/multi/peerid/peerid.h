@@ -1,9 +1,10 @@
 /* Peer ids: the multihash of a peer's public key message, as a value of fixed size.
  *
- * A key message of up to 42 bytes is inlined (identity multihash: Ed25519, secp256k1: "12D3KooW…",
- * "16Uiu2…"), a longer one is hashed (sha2-256: RSA, ECDSA: "Qm…"). Any well-formed multihash that
- * fits is accepted as an id, as go-libp2p does; only proving it against a key tells whether a peer
- * can own it. No allocation, no state; safe from any thread. Spec: libp2p/specs peer-ids. */
+ * A key message of up to 42 bytes is inlined (identity multihash: Ed25519, secp256k1:
+ * "12D3KooW...", "16Uiu2..."), a longer one is hashed (sha2-256: RSA, ECDSA: "Qm..."). Any
+ * well-formed multihash that fits is accepted as an id, as go-libp2p does; only proving it against
+ * a key tells whether a peer can own it. No allocation, no state; safe from any thread. Spec:
+ * libp2p/specs peer-ids. */
 #ifndef OCF_MULTI_PEERID_PEERID_H
 #define OCF_MULTI_PEERID_PEERID_H
 
