@@ -101,10 +101,10 @@ def noise():
             f'{{ {flag(t["direction"].startswith("initiator"))}, {h(t["plaintext"])}, {h(t["frame"])} }}'
             for t in e["transport"])
         out.append(
-            f'{{ {lit(v["name"].encode())}, {side(e["initiator"], keyhex)}, '
-            f'{side(e["responder"], keyhex)}, {{ {h(e["message_1"])}, {h(e["message_2"])}, '
-            f'{h(e["message_3"])} }}, {h(e["handshake_hash"])}, {h(e["key_initiator_to_responder"])}, '
-            f'{h(e["key_responder_to_initiator"])}, {b(early)}, {len(e["transport"])}, {{ {frames} }} }},')
+            f'{{ {lit(v["name"].encode())}, {{ {side(e["initiator"], keyhex)}, '
+            f'{side(e["responder"], keyhex)} }}, {{ {h(e["message_1"])}, {h(e["message_2"])}, '
+            f'{h(e["message_3"])} }}, {h(e["handshake_hash"])}, {{ {h(e["key_initiator_to_responder"])}, '
+            f'{h(e["key_responder_to_initiator"])} }}, {b(early)}, {len(e["transport"])}, {{ {frames} }} }},')
     return {"noise_handshakes": out}
 
 

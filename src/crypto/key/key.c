@@ -222,7 +222,7 @@ int ocf_key_unmarshal_private(struct ocf_key *k, struct ocf_alloc *a, struct ocf
 {
   enum ocf_key_type type = OCF_KEY_ED25519;
   struct ocf_key_parts parts = { .impl = NULL };
-  struct ocf_bytes data;
+  struct ocf_bytes data = { NULL, 0 };
   int rc = pb.n > OCF_KEY_PRIVATE_MAX ? OCF_ELIMIT : split(pb, &type, &data);
 
   memset(k, 0, sizeof(*k));

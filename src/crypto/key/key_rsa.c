@@ -177,7 +177,7 @@ static int trial(EVP_PKEY *key)
 
 int ocf_key_rsa_private(struct ocf_bytes pkcs1, struct ocf_key_parts *out)
 {
-  struct ocf_bytes n, p, q;
+  struct ocf_bytes n = { NULL, 0 }, p = n, q = n;
   const uint8_t *r = pkcs1.p;
   int rc = pkcs1.n > sizeof(out->secret) ? OCF_ELIMIT : check_pkcs1(pkcs1, &n, &p, &q);
 
