@@ -41,6 +41,32 @@ void ocf_node_config_init(struct ocf_node_config *cfg)
   ocf_swarm_config_init(&cfg->swarm);
 }
 
+static void log_peer(struct ocf_node *n, const struct ocf_swarm_event *ev, const char *what)
+{
+  char text[OCF_PEERID_TEXT_SIZE];
+  OCF_LOGF(n->loop.log, "swarm", OCF_LOG_INFO, what,
+           OCF_LOG_STR("peer", ocf_peerid_text(ev->peer, text)), OCF_LOG_ERR("why", ev->err));
+}
+
+static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
+{
+  struct ocf_node *n = user;
+  switch (ev->type) {
+  case OCF_SWARM_PEER_UP: log_peer(n, ev, "peer connected"); break;
+  case OCF_SWARM_PEER_DOWN: log_peer(n, ev, "peer lost"); break;
+  case OCF_SWARM_DIAL_FAILED: log_peer(n, ev, "peer cannot be dialled"); break;
+  case OCF_SWARM_PEER_IDENTIFIED: break;
+  case OCF_SWARM_OPENED:
+  case OCF_SWARM_OPEN_FAILED:
+  case OCF_SWARM_STREAM_IN:
+  case OCF_SWARM_STREAM_UP:
+  case OCF_SWARM_DATA:
+  case OCF_SWARM_FIN:
+  case OCF_SWARM_WRITABLE:
+  case OCF_SWARM_STREAM_GONE: node_stream_event(n, ev); break;
+  }
+}
+
 static int make_swarm(struct ocf_node *n, uint64_t now_ns)
 {
   struct ocf_swarm_config *sc = &n->cfg.swarm;
@@ -56,7 +82,10 @@ static int make_swarm(struct ocf_node *n, uint64_t now_ns)
   sc->protos = protocols;
   sc->n_protos = OCF_ARRAY_LEN(protocols);
   sc->wall_ns = n->loop.env->ops->wall_ns(n->loop.env);
-  return ocf_swarm_new(sc, now_ns, &n->swarm);
+  r = ocf_swarm_new(sc, now_ns, &n->swarm);
+  if (r == 0)
+    ocf_links_init(&n->links, &n->loop, n->swarm, on_swarm_event, n);
+  return r;
 }
 
 int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct ocf_alloc *alloc,
@@ -69,7 +98,6 @@ int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct 
     return OCF_ENOMEM;
   n->cfg = *cfg;
   n->started_ns = now_ns;
-  ocf_list_init(&n->links);
   ocf_list_init(&n->streams);
   int r = ocf_loop_init(&n->loop, env, alloc, rng, log, metrics, now_ns);
   if (r == 0)
@@ -97,7 +125,8 @@ void ocf_node_free(struct ocf_node *n)
   if (n->loop.rx != NULL)
     ocf_loop_run_deferred(&n->loop);
   ocf_swarm_free(n->swarm);
-  node_links_free(n);
+  if (n->swarm != NULL)
+    ocf_links_fini(&n->links);
   if (n->noise_made)
     ocf_noise_static_fini(&n->noise);
   if (n->loop.rx != NULL)
@@ -135,13 +164,19 @@ void ocf_node_accept_http(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *
     (void)ocf_relay_serve(n->relay, c, &caller);
 }
 
+void ocf_node_accept_p2p(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s,
+                         const struct ocf_ip_addr *remote)
+{
+  ocf_links_accept(&n->links, now_ns, s, remote);
+}
+
 void ocf_node_turn(struct ocf_node *n, uint64_t now_ns)
 {
   n->loop.now_ns = now_ns;
   ocf_loop_fire(&n->loop);
   if (now_ns >= ocf_swarm_deadline(n->swarm))
     ocf_swarm_tick(n->swarm, now_ns);
-  node_run_swarm(n);
+  ocf_links_run(&n->links);
 }
 
 uint64_t ocf_node_deadline(struct ocf_node *n)
@@ -161,5 +196,5 @@ bool ocf_node_drained(const struct ocf_node *n)
 {
   return n->draining &&
          (ocf_relay_n_requests(n->relay) == 0 || n->loop.now_ns >= n->drain_until_ns) &&
-         n->n_lookups == 0;
+         n->links.n_lookups == 0;
 }

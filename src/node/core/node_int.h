@@ -1,11 +1,12 @@
-/* What the files of node/core share. links.c moves bytes between sockets and the swarm, streams.c
- * makes channels of streams, api.c is the route table, node.c holds them together. */
+/* What the files of node/core share. streams.c makes channels of streams, api.c is the
+ * route table, node.c holds them together. */
 #ifndef OCF_NODE_CORE_NODE_INT_H
 #define OCF_NODE_CORE_NODE_INT_H
 
 #include "base/ds/list.h"
 #include "node/chan/chan.h"
 #include "node/core/node.h"
+#include "node/links/links.h"
 #include "node/loop/loop.h"
 #include "p2p/noise/noise.h"
 
@@ -16,19 +17,13 @@ struct ocf_node {
   bool noise_made;
   struct ocf_swarm *swarm;
   struct ocf_relay *relay;
-  struct ocf_list links;   /* of plink.link; owned by links.c */
+  struct ocf_links links;
   struct ocf_list streams; /* of streamchan.link; owned by streams.c */
   char id_text[OCF_PEERID_TEXT_SIZE];
   uint64_t started_ns;
-  size_t n_lookups; /* name look-ups under way; the driver answers each */
   uint64_t drain_until_ns;
-  bool draining, pumping;
+  bool draining;
 };
-
-/* links.c */
-void node_pump(struct ocf_node *n);      /* events of the swarm, until there is none */
-void node_run_swarm(struct ocf_node *n); /* events, effects and bytes to send, until all is quiet */
-void node_links_free(struct ocf_node *n);
 
 /* streams.c */
 extern const struct ocf_relay_peer_ops node_peer_ops;
