@@ -218,10 +218,10 @@ static void test_malformed_tokens_end_the_negotiation(void **state)
 static void test_longest_token_is_taken_and_one_more_is_not(void **state)
 {
   uint8_t name[OCF_MSS_TOKEN_MAX], in[OCF_MSS_TOKEN_MAX + 64], out[OCF_MSS_TOKEN_MAX + 64];
-  struct ocf_bytes proto = ocf_bytes(name, sizeof(name) - 1);
   (void)state;
   memset(name, 'a', sizeof(name));
   name[0] = '/';
+  struct ocf_bytes proto = ocf_bytes(name, sizeof(name) - 1);
   struct ocf_alloc a;
   struct ocf_mss i, r;
   ocf_alloc_init(&a);

@@ -69,7 +69,6 @@ struct ocf_swarm_config {
   size_t book_peers_max, addrs_per_peer_max; /* address book */
   uint64_t ping_every_ns, ping_wait_ns;      /* libp2p ping of each peer; 0: none */
   uint64_t identify_ns;                      /* time for one identify exchange */
-  bool log_peers;                            /* info lines for peers up and down */
 };
 
 /* Defaults: 256 connections, 64 handshakes, 8 per peer, water 160/192, grace 20 s, surplus 30 s,

@@ -129,8 +129,8 @@ void ocf_yamux_drain(struct ocf_yamux *y)
 /* A dead session swallows input, and reports each open stream and then itself, once. */
 static bool next_obituary(struct ocf_yamux *y, struct ocf_bytes *in, struct ocf_yamux_event *ev)
 {
-  in->p += in->n;
-  in->n = 0;
+  if (in->n != 0)
+    *in = ocf_bytes(in->p + in->n, 0);
   while (!ocf_list_empty(&y->open)) {
     struct ocf_yamux_stream *s = OCF_LIST_ENTRY(y->open.next, struct ocf_yamux_stream, all);
     bool told = (s->flags & S_DEAD) != 0;
