@@ -191,11 +191,9 @@ int ocf_h1_body_read(struct ocf_h1_body *b, const uint8_t *p, size_t n, size_t *
     return OCF_EPROTO;
   while (i < n && b->state != ST_DONE) {
     if (b->state == ST_DATA || b->state == ST_PLAIN) {
-      if (payload->n > 0)
-        break;
       take_payload(b, p + i, n - i, payload);
       i += payload->n;
-      continue;
+      break; /* what follows is looked at in the next call: an error never takes payload with it */
     }
     b->error = framing_byte(b, p[i]);
     if (b->error != OCF_H1_E_NONE)

@@ -142,10 +142,8 @@ static enum ocf_h1_event read_body(struct ocf_h1_client *c, const uint8_t *p, si
     return answer_end(c);
   if (n == 0)
     return OCF_H1_EV_MORE;
-  if (ocf_h1_body_read(&c->body, p, n, used, data) != 0) {
-    *data = ocf_bytes(NULL, 0);
+  if (ocf_h1_body_read(&c->body, p, n, used, data) != 0)
     return fail(c, c->body.error);
-  }
   if (data->n > 0)
     return OCF_H1_EV_BODY;
   return c->body.done ? answer_end(c) : OCF_H1_EV_MORE;

@@ -162,13 +162,14 @@ enum ocf_h1_event ocf_h1_server_input(struct ocf_h1_server *s, const uint8_t *p,
     if (ev != OCF_H1_EV_END)
       return ev;
   }
-  const size_t before = *used;
+  const size_t before = *used; /* drained just now */
+  size_t more = 0;
   enum ocf_h1_event ev = OCF_H1_EV_CLOSE;
   switch ((enum reading)s->reading) {
   case R_IDLE:
   case R_HEAD:
-    ev = read_head(s, p != NULL ? p + before : p, n - before, used);
-    *used += before;
+    ev = read_head(s, before > 0 ? p + before : p, n - before, &more);
+    *used = before + more;
     break;
   case R_BODY: ev = read_body(s, p, n, used, data); break;
   case R_DONE: ev = n > 0 ? OCF_H1_EV_HOLD : OCF_H1_EV_MORE; break;

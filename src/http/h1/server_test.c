@@ -313,6 +313,16 @@ static void test_an_unread_body_is_drained_or_the_connection_closes(void **state
   assert_string_equal(c.log, "H /2\nE\n");
   close_conn(&c);
 
+  open_conn(&c); /* the same, cut right behind the body */
+  input_str(&c, "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+  answer_empty(&c);
+  c.n_log = 0;
+  input_str(&c, "1234");
+  assert_int_equal(ocf_h1_server_phase(&c.s), OCF_H1_PHASE_IDLE);
+  input_str(&c, GET("/2"));
+  assert_string_equal(c.log, "H /2\nE\n");
+  close_conn(&c);
+
   open_conn(&c); /* announced as too long to drain */
   input_str(&c, "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n");
   answer_empty(&c);
