@@ -22,8 +22,7 @@ target_link_libraries(ocf_testing INTERFACE PkgConfig::OCF_CMOCKA)
 target_compile_definitions(ocf_testing INTERFACE OCF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 
 set(OCF_MODULE_TARGETS "" CACHE INTERNAL "")
-set(OCF_MISSING_CORPUS "${PROJECT_BINARY_DIR}/empty-corpus")
-file(MAKE_DIRECTORY "${OCF_MISSING_CORPUS}")
+file(WRITE "${PROJECT_BINARY_DIR}/fuzz-targets.txt" "") # target and its corpus, for tools/fuzz.sh
 
 function(ocf_module_tests id t files)
   foreach(f ${files})
@@ -35,6 +34,7 @@ function(ocf_module_tests id t files)
     elseif(n MATCHES "_fuzz$" AND OCF_FUZZ)
       add_executable(${exe} ${f})
       target_link_options(${exe} PRIVATE -fsanitize=fuzzer)
+      file(APPEND "${PROJECT_BINARY_DIR}/fuzz-targets.txt" "${exe} ${id}/${n}\n")
     elseif(n MATCHES "_fuzz$")
       add_executable(${exe} ${f} "${PROJECT_SOURCE_DIR}/testing/replay_main.c")
       set(corpus "${PROJECT_SOURCE_DIR}/tests/corpora/${id}/${n}")
