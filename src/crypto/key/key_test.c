@@ -307,6 +307,18 @@ static void test_rsa_sizes_are_bounded(void **state)
   assert_int_equal(ocf_pubkey_unmarshal(&k, &alloc, ocf_bytes(pb, sizeof(pb))), OCF_ELIMIT);
 }
 
+/* An even modulus is no RSA key, and the library's arithmetic wants odd ones. */
+static void test_an_even_rsa_modulus_is_refused(void **state)
+{
+  uint8_t pb[OCF_KEY_PUBLIC_MAX];
+  size_t n = rsa_public(pb, 2048, "\x01\x00\x01", 3);
+  struct ocf_pubkey k;
+  (void)state;
+
+  pb[n - 6] = 0xfe; /* the modulus ends before the 5 bytes of the exponent */
+  assert_int_equal(ocf_pubkey_unmarshal(&k, &alloc, ocf_bytes(pb, n)), OCF_EINVAL);
+}
+
 static void test_rsa_exponents_are_bounded(void **state)
 {
   static const struct {
@@ -558,6 +570,7 @@ static const struct CMUnitTest tests[] = {
   T(test_ed25519_s_has_one_spelling),
   T(test_weak_ed25519_keys_are_refused),
   T(test_rsa_sizes_are_bounded),
+  T(test_an_even_rsa_modulus_is_refused),
   T(test_rsa_exponents_are_bounded),
   T(test_one_key_has_one_encoding),
   T(test_other_curves_and_points_are_refused),

@@ -116,7 +116,7 @@ enum ocf_noise_state {
   OCF_NOISE_DEAD,   /* failed, or freed */
 };
 
-/* In the caller's memory; fields are private. About 1 KiB, plus buffers of up to
+/* In the caller's memory; fields are private. Half a KiB, plus buffers of up to
  * OCF_NOISE_HANDSHAKE_MAX each way while a handshake is under way. */
 struct ocf_noise {
   struct ocf_noise_config cfg;
