@@ -26,7 +26,7 @@ static struct plink *plink_new(struct ocf_links *ls)
   struct plink *p = OCF_NEW(ls->loop->alloc, struct plink);
   if (p == NULL)
     return NULL;
-  p->owner = n;
+  p->owner = ls;
   ocf_list_push_back(&ls->list, &p->link);
   return p;
 }
