@@ -1,4 +1,6 @@
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* renameat2 */
+#endif
 #include "app/cli/keyfile.h"
 
 #include <errno.h>
@@ -175,17 +177,25 @@ int ocf_keyfile_mkdirs(const char *dir, struct ocf_err *err)
   return 0;
 }
 
-/* The directory of `path`, made where it is missing; refused when others could swap files in it. */
-static int prepare_dir(const char *path, char dir[OCF_KEYFILE_PATH_MAX], struct ocf_err *err)
+/* What stands before the last slash. False when it is too long. */
+static bool dir_of(const char *path, char dir[OCF_KEYFILE_PATH_MAX])
 {
-  struct stat st;
   if (!join(dir, path, ""))
-    return ocf_err_set(err, OCF_ELIMIT, NULL, "the path of the key file is too long");
+    return false;
   char *slash = strrchr(dir, '/');
   if (slash == NULL)
-    (void)join(dir, ".", "");
-  else
-    slash[slash == dir ? 1 : 0] = '\0';
+    return join(dir, ".", "");
+  slash[slash == dir ? 1 : 0] = '\0';
+  return true;
+}
+
+/* The directory of `path`, made where it is missing; refused when others could swap files in it. */
+static int prepare_dir(const char *path, struct ocf_err *err)
+{
+  char dir[OCF_KEYFILE_PATH_MAX];
+  struct stat st;
+  if (!dir_of(path, dir))
+    return ocf_err_set(err, OCF_ELIMIT, NULL, "the path of the key file is too long");
   int code = ocf_keyfile_mkdirs(dir, err);
   if (code != 0)
     return code;
@@ -235,9 +245,11 @@ static void sync_dir(const char *dir)
   (void)close(fd);
 }
 
-static int write_file(const char *path, const char *dir, struct ocf_bytes content,
-                      struct ocf_err *err)
+int ocf_keyfile_write_new(const char *path, struct ocf_bytes content, struct ocf_err *err)
 {
+  char dir[OCF_KEYFILE_PATH_MAX];
+  if (!dir_of(path, dir))
+    return ocf_err_set(err, OCF_ELIMIT, NULL, "the path %.200s... is too long", path);
   char temp[OCF_KEYFILE_PATH_MAX + 32];
   (void)snprintf(temp, sizeof(temp), "%s.new-%ld-XXXXXX", path, (long)getpid());
   int fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
@@ -258,17 +270,16 @@ static int write_file(const char *path, const char *dir, struct ocf_bytes conten
   (void)unlink(temp);
   errno = saved;
   if (saved == EEXIST)
-    return ocf_err_set(err, OCF_EEXIST, NULL, "the key file %s is there already", path);
-  return io_error(err, "write the key file", path);
+    return ocf_err_set(err, OCF_EEXIST, NULL, "the file %s is there already", path);
+  return io_error(err, "write", path);
 }
 
 int ocf_keyfile_create(const char *path, struct ocf_alloc *a, struct ocf_rng *rng,
                        struct ocf_key *key, struct ocf_err *err)
 {
-  char dir[OCF_KEYFILE_PATH_MAX];
   struct ocf_key made;
   struct ocf_buf content;
-  int code = prepare_dir(path, dir, err);
+  int code = prepare_dir(path, err);
   if (code != 0)
     return code;
   code = ocf_key_generate(&made, a, OCF_KEY_ED25519, rng);
@@ -279,7 +290,7 @@ int ocf_keyfile_create(const char *path, struct ocf_alloc *a, struct ocf_rng *rn
   if (code == 0)
     code = ocf_key_marshal_private(&made, &content);
   if (code == 0)
-    code = write_file(path, dir, ocf_buf_view(&content), err);
+    code = ocf_keyfile_write_new(path, ocf_buf_view(&content), err);
   else
     (void)ocf_err_set(err, code, NULL, "a key cannot be made: %s", ocf_strerror(code));
   if (content.n > 0)

@@ -42,6 +42,11 @@ OCF_NODISCARD int ocf_keyfile_open(const struct ocf_conf *c, struct ocf_alloc *a
                                    struct ocf_key *key, char path[OCF_KEYFILE_PATH_MAX],
                                    bool *created, struct ocf_err *err);
 
+/* Writes a file that is not there yet, mode 0600: whole or not at all, synced, never replacing one.
+ * 0, OCF_EEXIST, OCF_EIO, OCF_ELIMIT. */
+OCF_NODISCARD int ocf_keyfile_write_new(const char *path, struct ocf_bytes content,
+                                        struct ocf_err *err);
+
 /* Makes `dir` and the directories above it that are missing, each with mode 0700. 0 or OCF_EIO. */
 OCF_NODISCARD int ocf_keyfile_mkdirs(const char *dir, struct ocf_err *err);
 

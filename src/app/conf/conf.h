@@ -81,7 +81,7 @@ struct ocf_conf {
 #define OPT(type, field, key, def, min, max, unit, when, group, help) OCF_CONF_C_##type field;
 #define OPT_ENUM(choices, field, key, def, when, group, help) int field;
 #include "../../../config/options.inc"
-  struct ocf_conf_service *services; /* n_services; service.name/service.port first when given */
+  struct ocf_conf_service *services; /* n_services; that of service.name is the last */
   size_t n_services;
   /* Derived. */
   char *home;      /* $HOME, "" when not set */
