@@ -6,7 +6,7 @@ The classes are those of RFC 9110 section 5.6.2 (token), 5.5 (field value), RFC 
 """
 import pathlib
 
-TOKEN, VALUE, TARGET, HOST, HEX, UNDERSCORE = 1, 2, 4, 8, 16, 32
+TOKEN, VALUE, TARGET, HOST, HEX, UNDERSCORE, PLAIN = 1, 2, 4, 8, 16, 32, 64
 ALNUM = set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
 
@@ -17,6 +17,7 @@ def flags(c):
     f |= TARGET if 0x21 <= c <= 0x7E and c != ord("#") else 0
     f |= HOST if c in ALNUM or c in b"-._~!$&'()*+,;=:%[]" else 0
     f |= HEX if c in b"0123456789abcdefABCDEF" else 0
+    f |= PLAIN if 0x21 <= c <= 0x7E and c not in b"#%?.\\" else 0
     f |= UNDERSCORE if c == ord("_") else 0
     return f
 

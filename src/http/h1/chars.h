@@ -14,6 +14,8 @@ enum {
   OCF_H1_CH_HOST = 8,
   OCF_H1_CH_HEX = 16,
   OCF_H1_CH_UNDERSCORE = 32,
+  OCF_H1_CH_PLAIN =
+      64, /* in a path, and needs no second look: TARGET without '%', '?', '.', backslash */
 };
 
 extern const uint8_t ocf_h1_chars[256];

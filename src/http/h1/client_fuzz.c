@@ -17,7 +17,7 @@ static void pull(struct ocf_h1_client *c, const uint8_t *p, size_t n)
     const bool was_reusable = ocf_h1_client_reusable(c);
     const enum ocf_h1_event ev = ocf_h1_client_input(c, p, n, &used, &data);
     OCF_ASSERT(used <= n && data.n <= used && ev != OCF_H1_EV_HOLD);
-    OCF_ASSERT(data.n > 0 == (ev == OCF_H1_EV_BODY));
+    OCF_ASSERT((data.n > 0) == (ev == OCF_H1_EV_BODY));
     OCF_ASSERT(!was_reusable || n == 0 || ev == OCF_H1_EV_ERROR); /* nothing comes unasked */
     if (ev == OCF_H1_EV_HEAD)
       OCF_ASSERT(ocf_h1_client_head(c)->status >= 200);

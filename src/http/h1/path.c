@@ -110,6 +110,8 @@ int ocf_h1_path_check(struct ocf_bytes path)
 
   if (path.n == 0 || path.p[0] != '/')
     return OCF_EINVAL;
+  if (ocf_h1_span(path.p, path.n, OCF_H1_CH_PLAIN) == path.n)
+    return 0; /* most paths: nothing is encoded and no segment can be dots */
   while (ocf_h1_path_next(&path, &seg)) {
     if (walk(seg, NULL, 0, &n) != 0)
       return OCF_EINVAL;

@@ -55,6 +55,36 @@ static void check_head(const struct ocf_h1_head *h)
   OCF_ASSERT(ocf_bytes_eq(ocf_buf_view(&b), ocf_buf_view(&b2)));
 }
 
+/* Edits of any bytes: refused, or the head still parses and has them. */
+static void check_edits(const struct ocf_h1_head *h, const uint8_t *d, size_t n)
+{
+  static uint8_t out[200000];
+  struct ocf_buf b = ocf_h1_fixed(out, sizeof(out));
+  struct ocf_h1_head again;
+  const size_t half = n / 2;
+  const struct ocf_h1_edit edits[] = {
+    { (enum ocf_h1_edit_op)(n % 4), ocf_h1_name(h, n % h->n_fields),
+      ocf_bytes(d + n - half, half) },
+    { (enum ocf_h1_edit_op)(n / 4 % 4), ocf_bytes(d, n % 9), ocf_h1_value(h, 0) },
+  };
+  const struct ocf_h1_rewrite rw = { .framing = h->framing,
+                                     .content_length = h->content_length,
+                                     .edits = edits,
+                                     .n_edits = 1 + n / 16 % 2 };
+  const size_t was = b.n;
+
+  if (ocf_h1_write_request(&b, h, &rw) != 0) {
+    OCF_ASSERT(b.n == was);
+    return;
+  }
+  const struct ocf_h1_limits wide = { .head_bytes_max = 65535,
+                                      .fields_max = 128,
+                                      .target_bytes_max = 65535,
+                                      .cookies_max = 65535,
+                                      .query_params_max = 65535 };
+  OCF_ASSERT(ocf_h1_parse_request(&again, b.p, b.n, &wide) == 0 || b.n > 65535);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n)
 {
   struct ocf_h1_scan s = { 0 };
@@ -71,7 +101,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n)
   memcpy(copy, d + s.begin, s.end - s.begin);
   if (ocf_h1_parse_request(&h, copy, s.end - s.begin, &lim) == 0)
     check_head(&h);
-  else
+  if (h.error == OCF_H1_E_NONE && h.n_fields > 0)
+    check_edits(&h, d, n);
+  if (h.error != OCF_H1_E_NONE)
     OCF_ASSERT(ocf_h1_error_status(h.error) >= 400);
   free(copy);
   return 0;

@@ -56,8 +56,6 @@ static void next_request(struct ocf_h1_server *s)
   s->scan = (struct ocf_h1_scan){ 0 };
   s->expects = false;
   s->reading = R_IDLE;
-  if (s->close_after)
-    close_reading(s);
 }
 
 /* ---- reading ---- */
@@ -267,10 +265,9 @@ int ocf_h1_server_data(struct ocf_h1_server *s, uint64_t n, struct ocf_h1_frame 
   return s->writing == W_BODY ? ocf_h1_sender_data(&s->sender, n, f) : OCF_ESTATE;
 }
 
+/* A client that still expects 100 (Continue) was told Connection: close by respond. */
 static bool worth_draining(const struct ocf_h1_server *s)
 {
-  if (s->expects)
-    return false;
   return s->body.framing != OCF_H1_FRAMING_LENGTH || s->body.left <= s->lim->drain_bytes_max;
 }
 

@@ -27,7 +27,7 @@ static void pull(struct world *w)
     const bool was_closing = ocf_h1_server_closing(&w->s);
     const enum ocf_h1_event ev = ocf_h1_server_input(&w->s, w->in, w->n, &used, &data);
     OCF_ASSERT(used <= w->n && data.n <= used);
-    OCF_ASSERT(data.n > 0 == (ev == OCF_H1_EV_BODY));
+    OCF_ASSERT((data.n > 0) == (ev == OCF_H1_EV_BODY));
     OCF_ASSERT(!was_closing || ev == OCF_H1_EV_CLOSE);
     if (ev == OCF_H1_EV_HEAD)
       OCF_ASSERT(ocf_h1_server_head(&w->s)->method != OCF_H1_CONNECT &&
