@@ -177,8 +177,7 @@ void dial_step(struct peer *p)
     return;
   }
   while ((a = best_untried(p)) != NULL && p->n_attempts < sw->cfg.dials_per_peer_max &&
-         sw->n_dials < sw->cfg.dials_max &&
-         (p->n_attempts == 0 || sw->now_ns >= p->stagger_ns)) {
+         sw->n_dials < sw->cfg.dials_max && (p->n_attempts == 0 || sw->now_ns >= p->stagger_ns)) {
     size_t before = p->n_attempts;
     try_addr(p, a);
     if (p->n_attempts > before)
@@ -189,8 +188,10 @@ void dial_step(struct peer *p)
     return;
   }
   uint64_t next = p->dial_deadline_ns;
-  if (a != NULL) /* one waits for its head start, or for a free place */
-    next = ocf_time_min(next, OCF_MAX(p->stagger_ns, sw->now_ns + OCF_NS_PER_MS));
+  if (a != NULL && sw->n_dials >= sw->cfg.dials_max)
+    next = ocf_time_min(next, sw->now_ns + 100 * OCF_NS_PER_MS); /* others must end first */
+  else if (a != NULL && p->n_attempts < sw->cfg.dials_per_peer_max)
+    next = ocf_time_min(next, p->stagger_ns);
   ocf_wheel_start(&sw->wheel, &p->timer, next);
 }
 
@@ -202,8 +203,7 @@ void dial_failed(struct ocf_link *l, int err)
   p->n_attempts--;
   sw->n_dials--;
   if (l->addr != NULL)
-    l->addr->retry_ns =
-        ocf_time_add(sw->now_ns, ocf_backoff_next(&l->addr->backoff, sw->cfg.rng));
+    l->addr->retry_ns = ocf_time_add(sw->now_ns, ocf_backoff_next(&l->addr->backoff, sw->cfg.rng));
   l->peer = NULL;
   p->dial_err = err;
   p->stagger_ns = sw->now_ns; /* the next one need not wait */
@@ -295,7 +295,9 @@ bool dial_effect(struct ocf_swarm *sw, struct ocf_swarm_effect *fx)
     .type = OCF_SWARM_RESOLVE,
     .ticket = a->ticket,
     .host = sw->ask_host,
-    .family = tcp.host_code == OCF_MADDR_DNS4 ? 4 : tcp.host_code == OCF_MADDR_DNS6 ? 6 : 0,
+    .family = tcp.host_code == OCF_MADDR_DNS4   ? 4
+              : tcp.host_code == OCF_MADDR_DNS6 ? 6
+                                                : 0,
   };
   return true;
 }

@@ -47,8 +47,7 @@ static void refill(struct ocf_swarm *sw, struct gate *g)
   g->tokens = n >= burst - g->tokens ? burst : g->tokens + (uint32_t)n;
 }
 
-static int gate_get(struct ocf_swarm *sw, const uint8_t *key, size_t n, bool net,
-                    struct gate **out)
+static int gate_get(struct ocf_swarm *sw, const uint8_t *key, size_t n, bool net, struct gate **out)
 {
   struct ocf_map_node *found = ocf_map_find(&sw->gates, ocf_bytes(key, n));
   if (found != NULL) {

@@ -21,8 +21,8 @@
 #include "p2p/swarm/swarm.h"
 
 enum {
-  SWARM_ADDRS_MAX = 64,    /* our own, expanded */
-  SWARM_JOBS_IN_MAX = 8,   /* inbound identify, push and ping streams of one connection */
+  SWARM_ADDRS_MAX = 64,  /* our own, expanded */
+  SWARM_JOBS_IN_MAX = 8, /* inbound identify, push and ping streams of one connection */
   SWARM_BOOK_ADDRS_MAX = 32768,
   SWARM_GATES_MAX = 4096,
   SWARM_RESOLVED_MAX = 8,
@@ -64,6 +64,7 @@ struct peer {
   struct ocf_list opens;     /* waiting */
   struct ocf_list addrs;
   size_t n_links, n_addrs;
+  size_t n_opens; /* in `opens` and in sw->open_done */
   uint32_t protect;
   bool is_static;
   /* dialling */
@@ -120,7 +121,7 @@ struct ocf_link {
   struct ocf_timer timer;
   struct ocf_ip_addr remote, local;
   bool inbound, loopback, gated;
-  bool closing; /* gracefully: no new streams */
+  bool closing;               /* gracefully: no new streams */
   uint64_t since_ns, used_ns; /* proved; last use by the node */
   size_t n_jobs, n_jobs_in;
   uint32_t push_tokens;
@@ -128,7 +129,15 @@ struct ocf_link {
   bool ping_busy;
 };
 
-enum job_kind { JOB_NODE, JOB_ID_OUT, JOB_ID_IN, JOB_PUSH_OUT, JOB_PUSH_IN, JOB_PING_OUT, JOB_PING_IN };
+enum job_kind {
+  JOB_NODE,
+  JOB_ID_OUT,
+  JOB_ID_IN,
+  JOB_PUSH_OUT,
+  JOB_PUSH_IN,
+  JOB_PING_OUT,
+  JOB_PING_IN
+};
 
 /* One stream of a protocol that the swarm runs itself. */
 struct job {
@@ -182,7 +191,7 @@ struct ocf_swarm {
   struct ocf_list peers_all, peers_idle;
   size_t n_connected, n_book_peers, n_book_addrs;
   struct ocf_list links;
-  size_t n_links, n_handshakes, n_dials;
+  size_t n_links, n_handshakes, n_far_handshakes, n_dials; /* far: not from loopback */
   struct ocf_map gates;
   struct ocf_list gates_list;
   struct ocf_list open_done;
@@ -190,7 +199,7 @@ struct ocf_swarm {
   uint64_t next_ticket;
 
   struct ocf_list notes, effects, tx;
-  struct ocf_list asks; /* struct addr.ask_link */
+  struct ocf_list asks;    /* struct addr.ask_link */
   struct ocf_link *cur;    /* whose events are being pulled */
   struct ocf_link *closed; /* whose CLOSE was shown; freed by the next ocf_swarm_effect() */
   struct ocf_peerid ev_peer;

@@ -61,6 +61,7 @@ static int wait_for(struct peer *p, const struct ocf_bytes *protos, size_t n, si
   ocf_list_remove(&p->idle_link);
   ocf_wheel_start(&sw->wheel, &o->timer, deadline_ns);
   sw->n_opens++;
+  p->n_opens++;
   *ticket = o->ticket;
   return 0;
 }
@@ -101,8 +102,8 @@ void open_free(struct ocf_swarm *sw, struct open *o)
   ocf_wheel_stop(&sw->wheel, &o->timer);
   ocf_alloc_put(sw->cfg.a, o, sizeof(*o) + o->n_bytes);
   sw->n_opens--;
-  if (p != NULL)
-    peer_settle(p);
+  p->n_opens--;
+  peer_settle(p);
 }
 
 static struct open *find_in(struct ocf_list *head, uint64_t ticket)

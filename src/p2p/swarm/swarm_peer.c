@@ -13,7 +13,7 @@ struct peer *peer_find(const struct ocf_swarm *sw, const struct ocf_peerid *id)
 static bool peer_in_use(const struct peer *p)
 {
   return p->n_links > 0 || p->dialling || p->is_static || p->protect != 0 || p->n_attempts > 0 ||
-         !ocf_list_empty(&p->opens) || ocf_list_linked(&p->note_link);
+         p->n_opens > 0 || ocf_list_linked(&p->note_link);
 }
 
 int peer_get(struct ocf_swarm *sw, const struct ocf_peerid *id, struct peer **out)
@@ -68,7 +68,7 @@ void peer_free(struct peer *p)
 {
   struct ocf_swarm *sw = p->sw;
   OCF_ASSERT(ocf_list_empty(&p->links));
-  OCF_ASSERT(ocf_list_empty(&p->opens));
+  OCF_ASSERT(p->n_opens == 0);
   while (!ocf_list_empty(&p->addrs))
     addr_free(p, OCF_LIST_ENTRY(p->addrs.next, struct addr, link));
   ocf_wheel_stop(&sw->wheel, &p->timer);
