@@ -214,7 +214,7 @@ static size_t distance(struct ocf_bytes a, struct ocf_bytes b)
 /* How far two names may be apart for one to be what was meant by the other. */
 static size_t reach(size_t n)
 {
-  return n < 4 ? 1 : OCF_MIN(n / 3, (size_t)3);
+  return n < 4 ? 1 : n < 9 ? 2 : 3;
 }
 
 const char *ocf_conf_nearest(struct ocf_bytes key)
