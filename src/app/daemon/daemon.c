@@ -13,6 +13,7 @@
 #include "app/daemon/setup.h"
 #include "base/log/log.h"
 #include "base/time/time.h"
+#include "crypto/hash/hash.h"
 #include "io/uv/uv.h"
 #include "node/core/node.h"
 
@@ -290,7 +291,9 @@ int ocf_daemon_run(const struct ocf_conf *conf, const struct ocf_key *key,
                    const struct ocf_daemon_info *info, struct ocf_err *err)
 {
   struct ocf_daemon d = { .conf = conf, .key = key, .n_planes = (size_t)conf->planes };
-  int r = ocf_setup_addrs(conf, &d.addrs, err);
+  int r = ocf_crypto_init();
+  if (r == 0)
+    r = ocf_setup_addrs(conf, &d.addrs, err);
   if (r != 0)
     return r;
   char agent[64];

@@ -57,7 +57,8 @@ struct ocf_upstream {
   uint64_t ticket;
   uint64_t idle_since_ns;
   struct ocf_list all_link, idle_link, age_link;
-  bool reused; /* has carried a request before this one */
+  bool held, dead; /* being delivered to: freed only afterwards, when dead */
+  bool reused;     /* has carried a request before this one */
 };
 
 /* One request, embedded in its session. */

@@ -495,7 +495,7 @@ void request_forward(struct ocf_request *rq, struct target *t, struct ocf_bytes 
   rq->target = t;
   t->n_requests++;
   rq->forwarded = true;
-  rq->replayable = true;
+  rq->replayable = cfg_of(rq)->retry_enabled && cfg_of(rq)->retry_body_hold > 0;
   rq->session->relay->window_requests++;
   if (build_head(rq, target) != 0) {
     request_problem(rq, 400, "bad_request", "the request cannot be forwarded in valid form", 0);

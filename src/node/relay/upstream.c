@@ -58,7 +58,9 @@ static void up_free(struct ocf_upstream *up)
   ocf_list_remove(&up->all_link);
   ocf_h1_client_fini(&up->h1);
   t->n_conns--;
-  OCF_DELETE(up->relay->loop->alloc, up);
+  up->dead = true;
+  if (!up->held)
+    OCF_DELETE(up->relay->loop->alloc, up);
 }
 
 void upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how)
@@ -68,6 +70,13 @@ void upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how)
   else if (up->state == UP_OPENING)
     up->relay->peer_ops->cancel(up->relay->ctx, up, up->ticket);
   up_free(up);
+}
+
+static void drop_idle(struct ocf_upstream *up, enum ocf_chan_end how)
+{
+  struct target *t = up->target;
+  upstream_drop(up, how);
+  target_put(t);
 }
 
 /* The connection failed under its user, who may ask for another one at once. */
@@ -110,29 +119,35 @@ static void probe_done(struct ocf_upstream *up, unsigned status)
 /* Hands one event of the answer to its user. False when `up` is not ours to touch any more. */
 static bool deliver(struct ocf_upstream *up, enum ocf_h1_event ev, struct ocf_bytes data)
 {
-  struct ocf_request *rq = up->rq;
+  struct ocf_request *rq = up->rq; /* may be gone after a call below: compared, not looked into */
+  up->held = true;
   switch (ev) {
   case OCF_H1_EV_HEAD:
     if (up->probing != NULL) {
       probe_done(up, ocf_h1_client_head(&up->h1)->status);
-      return false;
+      break;
     }
     request_up_head(rq);
-    return rq->up == up;
-  case OCF_H1_EV_BODY: request_up_body(rq, data); return rq->up == up;
-  case OCF_H1_EV_END: request_up_end(rq); return false;
+    break;
+  case OCF_H1_EV_BODY: request_up_body(rq, data); break;
+  case OCF_H1_EV_END: request_up_end(rq); break;
   case OCF_H1_EV_ERROR:
     OCF_LOGF(up->relay->loop->log, "http", OCF_LOG_WARN, "target broke HTTP/1.1",
              OCF_LOG_STR("target", up->target->host),
              OCF_LOG_STR("reason", ocf_h1_error_name(up->h1.error)));
     break_off(up, up->h1.error == OCF_H1_E_NO_MEMORY ? OCF_ENOMEM : OCF_EPROTO);
-    return false;
-  case OCF_H1_EV_CLOSE: break_off(up, OCF_EEOF); return false;
+    break;
+  case OCF_H1_EV_CLOSE: break_off(up, OCF_EEOF); break;
   case OCF_H1_EV_MORE:
   case OCF_H1_EV_HOLD:
   case OCF_H1_EV_INTERIM: break;
   }
-  return true;
+  up->held = false;
+  if (up->dead) {
+    OCF_DELETE(up->relay->loop->alloc, up);
+    return false;
+  }
+  return ev != OCF_H1_EV_END && up->rq == rq && up->state == UP_BUSY;
 }
 
 static void on_data(void *user, struct ocf_bytes view)
@@ -141,7 +156,7 @@ static void on_data(void *user, struct ocf_bytes view)
   size_t done = 0;
   enum ocf_h1_event ev = OCF_H1_EV_HEAD;
   if (up->state == UP_IDLE) { /* nobody asked: the connection cannot be trusted any more */
-    upstream_drop(up, OCF_CHAN_ABORT);
+    drop_idle(up, OCF_CHAN_ABORT);
     return;
   }
   while (ev != OCF_H1_EV_MORE) {
@@ -163,7 +178,7 @@ static void on_eof(void *user)
 {
   struct ocf_upstream *up = user;
   if (up->state == UP_IDLE) {
-    upstream_drop(up, OCF_CHAN_CLOSE);
+    drop_idle(up, OCF_CHAN_CLOSE);
     return;
   }
   enum ocf_h1_event ev = ocf_h1_client_eof(&up->h1);
@@ -185,7 +200,7 @@ static void on_closed(void *user, int err)
   struct ocf_upstream *up = user;
   up->chan = NULL;
   if (up->state == UP_IDLE)
-    up_free(up);
+    drop_idle(up, OCF_CHAN_CLOSE);
   else
     fail(up, err == OCF_ECANCELED ? OCF_EEOF : err);
 }
@@ -335,9 +350,7 @@ static void reap_list(struct ocf_relay *r, struct ocf_list *ages, uint64_t idle_
     struct ocf_upstream *up = OCF_LIST_ENTRY(ages->next, struct ocf_upstream, age_link);
     if (r->loop->now_ns < ocf_time_add(up->idle_since_ns, idle_ns))
       return;
-    struct target *t = up->target;
-    upstream_drop(up, OCF_CHAN_CLOSE);
-    target_put(t);
+    drop_idle(up, OCF_CHAN_CLOSE);
   }
 }
 
