@@ -210,6 +210,7 @@ static void test_known_names_are_found_in_any_case_and_nothing_else(void **state
     }
   }
   assert_int_equal(ocf_h1_field_find(OCF_STR("")), OCF_H1_F_UNKNOWN);
+  assert_int_equal(ocf_h1_field_find(OCF_STR("ho3t")), OCF_H1_F_UNKNOWN); /* 's' but for one bit */
   assert_int_equal(ocf_h1_field_find(OCF_STR("x_y")), OCF_H1_F_UNKNOWN);
   assert_int_equal(ocf_h1_field_find(OCF_STR("a_name_longer_than_every_name_that_is_known_here")),
                    OCF_H1_F_UNKNOWN);

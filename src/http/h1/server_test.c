@@ -598,7 +598,34 @@ static void test_out_of_memory_is_an_error_event(void **state)
   assert_true(ocf_oom_sweep(serve, NULL) >= 3);
 }
 
+static void test_the_pool_keeps_no_more_than_it_may(void **state)
+{
+  (void)state;
+  enum { N = 5, KEPT = 2 };
+  struct ocf_alloc a;
+  struct ocf_h1_pool pool;
+  struct ocf_h1_block *b[N];
+  static const uint8_t text[OCF_H1_BLOCK_SIZE];
+
+  ocf_alloc_init(&a);
+  ocf_h1_pool_init(&pool, &a, KEPT);
+  for (size_t i = 0; i < N; i++) {
+    b[i] = ocf_h1_block_get(&pool);
+    assert_non_null(b[i]);
+  }
+  assert_int_equal(ocf_h1_block_add(&pool, &b[0], text, sizeof(text), sizeof(text) - 1),
+                   OCF_ELIMIT);
+  assert_int_equal(ocf_h1_block_add(&pool, &b[0], text, sizeof(text), sizeof(text)), 0);
+  for (size_t i = 0; i < N; i++)
+    ocf_h1_block_put(&pool, b[i]);
+  assert_int_equal(pool.n_free, KEPT);
+  assert_true(a.live_bytes <= KEPT * OCF_H1_BLOCK_SIZE); /* and none that has grown */
+  ocf_h1_pool_fini(&pool);
+  assert_int_equal(a.live_bytes, 0);
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(test_the_pool_keeps_no_more_than_it_may),
   cmocka_unit_test(test_pipelined_requests_come_in_order_in_any_split),
   cmocka_unit_test(test_the_next_request_waits_for_the_answer),
   cmocka_unit_test(test_answers_are_framed_for_the_client),
