@@ -77,6 +77,7 @@ static void test_recorded_openers_get_the_recorded_answers(void **state)
       if (proto.n != 0) {
         assert_int_equal(rc, OCF_MSS_AGREED);
         assert_int_equal(taken, rec->opener_end);
+        assert_true(ocf_mss_is_done(&m));
         assert_int_equal(ocf_mss_agreed(&m), 0);
         assert_int_equal(ocf_mss_eof(&m), 0);
       } else if (rec->well_formed) {

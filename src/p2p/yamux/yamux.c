@@ -1,4 +1,6 @@
 /* The session: what comes in, liveness, and its end. */
+#include "p2p/yamux/yamux.h"
+
 #include "p2p/yamux/yamux_int.h"
 
 #include <string.h>

@@ -321,12 +321,42 @@ static void test_control_that_finds_no_room_waits(void **state)
   (void)feed(&r, TYPE_PING, FLAG_SYN, 0, 1);
   r.out.cap = 11;
   assert_int_equal(flush(&r), 0);
+  assert_true(ocf_yamux_has_output(r.y));
   r.out.cap = 12 * 10 + 5;
   assert_int_equal(flush(&r), 120);
   expect(&r, &at, TYPE_PING, FLAG_ACK, 0, 1);
   for (n = 9; ocf_yamux_has_output(r.y); n += r.out.n / 12)
     assert_true(flush(&r) > 0);
   assert_int_equal(n, 100);
+  rig_fini(&r);
+}
+
+/* Goal: who fills every area with data, and never calls output, starves nobody. */
+static void test_control_goes_ahead_of_data_unasked(void **state)
+{
+  struct rig r;
+  size_t at = 0;
+  (void)state;
+  rig_listener(&r);
+  struct ocf_yamux_stream *s = accept_stream(&r, 1), *t = accept_stream(&r, 3);
+  (void)flush(&r);
+  (void)feed(&r, TYPE_DATA, 0, 1, 200000);
+  ocf_yamux_consumed(r.y, r.now, s, 200000);
+  (void)feed(&r, TYPE_PING, FLAG_SYN, 0, 7);
+  ocf_yamux_finish(r.y, t);
+  r.out.n = 0;
+  assert_int_equal(write_n(&r, s, 100), 100); /* its own credit, too */
+  (void)feed(&r, TYPE_PING, FLAG_SYN, 0, 8);
+  struct ocf_yamux_stream *u = accept_stream(&r, 5);
+  assert_int_equal(write_n(&r, u, 100), 100);
+  expect(&r, &at, TYPE_PING, FLAG_ACK, 0, 7);
+  expect(&r, &at, TYPE_WINDOW, 0, 1, 200000);
+  expect(&r, &at, TYPE_WINDOW, FLAG_FIN, 3, 0);
+  expect(&r, &at, TYPE_DATA, 0, 1, 100);
+  expect(&r, &at, TYPE_PING, FLAG_ACK, 0, 8);
+  expect(&r, &at, TYPE_DATA, FLAG_ACK, 5, 100);
+  assert_int_equal(at, r.out.n);
+  assert_false(ocf_yamux_has_output(r.y));
   rig_fini(&r);
 }
 
@@ -435,6 +465,22 @@ static void test_answered_keepalives_go_on_for_ever(void **state)
   rig_fini(&r);
 }
 
+static void test_deadline_without_keepalive_is_the_next_measurement(void **state)
+{
+  struct rig r;
+  struct ocf_yamux_config c = rig_config(true);
+  (void)state;
+  c.keepalive_ns = 0;
+  rig_init(&r, &c);
+  assert_true(ocf_yamux_deadline(r.y) == OCF_TIME_NEVER);
+  rig_fini(&r);
+  c.rtt_interval_ns = 5 * SEC;
+  rig_init(&r, &c);
+  make_rtt(&r, SEC);
+  assert_int_equal(ocf_yamux_deadline(r.y), 6 * SEC);
+  rig_fini(&r);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -450,6 +496,8 @@ int main(void)
     cmocka_unit_test(test_newcomer_queues_behind_those_who_wait),
     cmocka_unit_test(test_begin_and_commit_make_the_frame_that_write_makes),
     cmocka_unit_test(test_control_that_finds_no_room_waits),
+    cmocka_unit_test(test_control_goes_ahead_of_data_unasked),
+    cmocka_unit_test(test_deadline_without_keepalive_is_the_next_measurement),
     cmocka_unit_test(test_first_output_is_a_ping_and_measures_the_round_trip),
     cmocka_unit_test(test_silent_peer_is_pinged_and_then_given_up),
     cmocka_unit_test(test_peer_that_talks_without_answering_pings_is_alive),

@@ -1,4 +1,6 @@
 /* What goes out: control frames, and data copied straight into the caller's send area. */
+#include "p2p/yamux/yamux.h"
+
 #include "p2p/yamux/yamux_int.h"
 
 #include <string.h>
@@ -121,20 +123,31 @@ static bool emit_ctl(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_stre
   return true;
 }
 
-void ocf_yamux_output(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_out *out)
+/* Pongs, our ping and refusals. True when none is left. */
+static bool emit_urgent(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_out *out)
 {
-  if (y->dead) {
-    if (y->go_away_due && emit(y, out, TYPE_GOAWAY, 0, 0, y->dead_code))
-      y->go_away_due = false;
+  return emit_pongs(y, out) && emit_ping(y, now_ns, out) && emit_refusals(y, out);
+}
+
+/* All control but that of `except` (may be NULL), as far as there is room. */
+static void emit_control(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_out *out,
+                         const struct ocf_yamux_stream *except)
+{
+  if (!emit_urgent(y, now_ns, out))
     return;
-  }
-  if (!emit_pongs(y, out) || !emit_ping(y, now_ns, out) || !emit_refusals(y, out))
-    return;
-  while (!ocf_list_empty(&y->ctl)) {
-    struct ocf_yamux_stream *s = OCF_LIST_ENTRY(y->ctl.next, struct ocf_yamux_stream, ctl);
-    if (!emit_ctl(y, now_ns, s, out))
+  OCF_LIST_FOREACH_SAFE (it, &y->ctl) {
+    struct ocf_yamux_stream *s = OCF_LIST_ENTRY(it, struct ocf_yamux_stream, ctl);
+    if (s != except && !emit_ctl(y, now_ns, s, out))
       return;
   }
+}
+
+void ocf_yamux_output(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_out *out)
+{
+  if (!y->dead)
+    emit_control(y, now_ns, out, NULL);
+  else if (y->go_away_due && emit(y, out, TYPE_GOAWAY, 0, 0, y->dead_code))
+    y->go_away_due = false;
 }
 
 bool ocf_yamux_has_output(const struct ocf_yamux *y)
@@ -184,6 +197,12 @@ uint8_t *ocf_yamux_begin(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_
   size_t n = may_write(y, now_ns, s, want);
   if (n == 0)
     return NULL;
+  /* Whoever fills every area with data must not starve control. An acknowledgement that is all that
+   * `s` owes rides on the data itself. */
+  if (out->n == 0)
+    emit_control(y, now_ns, out, s->pend == PEND_ACK ? s : NULL);
+  else
+    (void)emit_urgent(y, now_ns, out); /* the rest is sent with the next area */
   size_t before = (s->pend & PEND_SYN) != 0 ? 2 * OCF_YAMUX_HEADER : OCF_YAMUX_HEADER;
   size_t fits = room_in(out) > before ? room_in(out) - before : 0;
   if (fits < OCF_MIN(n, (size_t)ROOM_MIN)) {

@@ -1,4 +1,6 @@
 /* Streams: opening, ending, their windows, and who owns what at the end. */
+#include "p2p/yamux/yamux.h"
+
 #include "p2p/yamux/yamux_int.h"
 
 /* A blocked writer is woken for this much window or more: updates of a few bytes must not make us

@@ -1,3 +1,5 @@
+#include "p2p/yamux/yamux.h"
+
 #include "p2p/yamux/yamux_int.h"
 
 static uint32_t slot_of(const struct table *t, uint32_t id)

@@ -697,6 +697,54 @@ static void test_flood_of_opens_that_are_reset_ends_the_session(void **state)
   rig_fini(&r);
 }
 
+static void test_flood_of_data_after_fin_ends_the_session(void **state)
+{
+  struct rig r;
+  uint32_t id = 1;
+  (void)state;
+  rig_listener(&r);
+  for (; !ocf_yamux_is_dead(r.y); id += 2) {
+    (void)feed(&r, TYPE_WINDOW, FLAG_SYN | FLAG_FIN, id, 0);
+    struct ocf_yamux_stream *s = r.last.stream;
+    (void)feed(&r, TYPE_DATA, 0, id, 1);
+    ocf_yamux_close(r.y, r.now, s);
+    (void)flush(&r);
+  }
+  assert_int_equal(id / 2, 4097);
+  rig_fini(&r);
+}
+
+/* A hostile peer may name a stream of ours whose opening we have not even sent. */
+static void test_frames_for_a_stream_not_announced_yet_do_no_harm(void **state)
+{
+  struct rig r;
+  (void)state;
+  rig_dialler(&r);
+  struct ocf_yamux_stream *s = open_stream(&r);
+  assert_int_equal(feed(&r, TYPE_DATA, FLAG_FIN, 1, 5).kind, OCF_YAMUX_EV_DATA);
+  assert_int_equal(next(&r).kind, OCF_YAMUX_EV_FIN);
+  assert_int_equal(feed(&r, TYPE_DATA, 0, 1, 5).kind, OCF_YAMUX_EV_RESET);
+  ocf_yamux_close(r.y, r.now, s);
+  assert_int_equal(flush(&r), 0);
+  s = open_stream(&r);
+  assert_int_equal(feed(&r, TYPE_WINDOW, FLAG_RST | FLAG_ACK, 3, 5).kind, OCF_YAMUX_EV_RESET);
+  ocf_yamux_reset(r.y, r.now, s, 0);
+  assert_int_equal(flush(&r), 0);
+  assert_int_equal(ocf_yamux_stats(r.y)->n_unacked, 0);
+  rig_fini(&r);
+}
+
+static void test_a_long_rest_saves_up_no_more_than_the_burst(void **state)
+{
+  struct rig r;
+  (void)state;
+  rig_listener(&r);
+  assert_int_equal(flood(&r, TYPE_PING, FLAG_SYN, 0, 0, 7, 512), 512);
+  r.now += 86400 * SEC;
+  assert_int_equal(flood(&r, TYPE_PING, FLAG_SYN, 0, 0, 7, 1000000), 513);
+  rig_fini(&r);
+}
+
 static void test_stated_rates_are_allowed_for_ever(void **state)
 {
   struct rig r;
@@ -770,6 +818,9 @@ int main(void)
     cmocka_unit_test(test_ping_flood_ends_the_session_and_costs_no_memory),
     cmocka_unit_test(test_flood_of_empty_data_frames_ends_the_session),
     cmocka_unit_test(test_flood_of_opens_that_are_reset_ends_the_session),
+    cmocka_unit_test(test_flood_of_data_after_fin_ends_the_session),
+    cmocka_unit_test(test_frames_for_a_stream_not_announced_yet_do_no_harm),
+    cmocka_unit_test(test_a_long_rest_saves_up_no_more_than_the_burst),
     cmocka_unit_test(test_stated_rates_are_allowed_for_ever),
     cmocka_unit_test(test_inbound_stream_without_memory_is_refused),
     cmocka_unit_test(test_stream_is_small),

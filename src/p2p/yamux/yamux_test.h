@@ -143,6 +143,7 @@ static inline void expect_death(struct rig *r, struct ocf_yamux_event ev, int er
   assert_int_equal(ev.code, code);
   assert_true(ocf_yamux_is_dead(r->y));
   assert_int_equal(next(r).kind, 99);
+  assert_true(ocf_yamux_has_output(r->y) == tell);
   if (tell)
     expect_only(r, TYPE_GOAWAY, 0, 0, code);
   assert_int_equal(flush(r), 0);
