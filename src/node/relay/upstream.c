@@ -4,7 +4,9 @@
 
 #include "node/relay/relay_int.h"
 
-enum { REAP_EVERY_MS = 500 };
+/* Connections beyond the pool's size are closed only after they have been idle for a while: with
+ * many clients in lockstep all of them come back in one turn and are wanted again in the next. */
+enum { REAP_EVERY_MS = 500, SURPLUS_IDLE_MS = 500, IDLE_HARD_FACTOR = 64 };
 
 /* ---- targets ---- */
 
@@ -324,14 +326,20 @@ void ocf_upstream_opened(struct ocf_upstream *up, struct ocf_chan *chan, int err
 
 /* ---- keeping it ---- */
 
+static size_t pool_max(const struct ocf_relay *r, const struct target *t)
+{
+  return t->service == NULL ? r->cfg.peer_pool_max : r->cfg.service_pool_max;
+}
+
 void upstream_release(struct ocf_upstream *up)
 {
   struct ocf_relay *r = relay_of(up);
   struct target *t = up->target;
   bool peer = t->service == NULL;
-  size_t max = peer ? r->cfg.peer_pool_max : r->cfg.service_pool_max;
+  size_t max = pool_max(r, t);
   up->rq = NULL;
-  if (up->state != UP_BUSY || !ocf_h1_client_reusable(&up->h1) || t->n_idle >= max || r->draining) {
+  if (up->state != UP_BUSY || !ocf_h1_client_reusable(&up->h1) ||
+      t->n_idle >= max * IDLE_HARD_FACTOR || r->draining) {
     upstream_drop(up, up->state == UP_BUSY ? OCF_CHAN_CLOSE : OCF_CHAN_ABORT);
     return;
   }
@@ -348,7 +356,10 @@ static void reap_list(struct ocf_relay *r, struct ocf_list *ages, uint64_t idle_
 {
   while (!ocf_list_empty(ages)) {
     struct ocf_upstream *up = OCF_LIST_ENTRY(ages->next, struct ocf_upstream, age_link);
-    if (r->loop->now_ns < ocf_time_add(up->idle_since_ns, idle_ns))
+    uint64_t idle = r->loop->now_ns - up->idle_since_ns;
+    bool surplus =
+        up->target->n_idle > pool_max(r, up->target) && idle >= SURPLUS_IDLE_MS * OCF_NS_PER_MS;
+    if (idle < idle_ns && !surplus)
       return;
     drop_idle(up, OCF_CHAN_CLOSE);
   }
