@@ -58,7 +58,7 @@ mutants: ## planted faults that the tests must notice
 
 install: ## the libp2p library (headers, archive, ocf-p2p.pc) and the binary, to PREFIX
 	@tools/build.sh release all
-	@cmake --install build/release --prefix "$(DESTDIR)$(PREFIX)"
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)" --strip
 
 format: ## clang-format on all sources
 	@tools/check/format.sh --fix

@@ -231,8 +231,11 @@ static size_t sock_send(struct ocf_sock *s, const struct ocf_bytes *views, size_
   uv_buf_t bufs[MAX_VIEWS];
   OCF_ASSERT(n > 0 && n <= MAX_VIEWS);
   OCF_ASSERT(s->background == 0);
-  for (size_t i = 0; i < n; i++) /* libuv's buffers are not const; it does not write to them */
+  size_t i = 0;
+  do /* at least one, as gcc should see; libuv's buffers are not const, but it does not write them
+      */
     bufs[i] = (uv_buf_t){ .base = (char *)(uintptr_t)views[i].p, .len = views[i].n };
+  while (++i < n);
   int r = uv_try_write(&s->u.stream, bufs, (unsigned)n);
   size_t done = r > 0 ? (size_t)r : 0, first;
   size_t left = advance(bufs, n, done, &first);
