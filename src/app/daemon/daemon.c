@@ -34,7 +34,8 @@ struct plane {
   struct ocf_uv_listener *http, *p2p[OCF_SETUP_ADDRS_MAX];
   size_t n_p2p;
   pthread_t thread;
-  bool running;
+  bool running;  /* on a thread of its own */
+  bool draining; /* written and read by its own loop only */
 };
 
 struct ocf_daemon {
@@ -64,9 +65,8 @@ static uint64_t on_deadline(void *user)
 {
   struct plane *p = user;
   uint64_t at = ocf_time_min(ocf_node_deadline(p->node), ocf_logsink_deadline(&p->sink));
-  return p->d->n_signals > 0
-             ? ocf_time_min(at, ocf_time_add(ocf_uv_now(), DRAIN_POLL_MS * OCF_NS_PER_MS))
-             : at;
+  return p->draining ? ocf_time_min(at, ocf_time_add(ocf_uv_now(), DRAIN_POLL_MS * OCF_NS_PER_MS))
+                     : at;
 }
 
 static const struct ocf_uv_turn_ops turn_ops = { on_turn, on_deadline };
@@ -96,6 +96,7 @@ static void drain_plane(void *arg)
     ocf_uv_listener_close(p->p2p[i]);
   p->http = NULL;
   p->n_p2p = 0;
+  p->draining = true;
   ocf_node_drain(p->node, ocf_uv_now(), p->d->conf->shutdown_grace_ns);
 }
 

@@ -1,0 +1,221 @@
+/* Goal: several data-plane loops in one process share nothing they should not, and two daemons in
+ * one process share nothing at all. Method: a worker and a head with two planes each, real sockets,
+ * real threads, a burst of requests from several client threads; run under TSan by CI. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app/conf/conf.h"
+#include "app/daemon/daemon.h"
+#include "base/rng/rng.h"
+#include "crypto/key/key.h"
+#include "multi/peerid/peerid.h"
+#include "testing/test.h"
+
+enum { CLIENTS = 4, REQUESTS = 60 };
+
+static int listen_any(uint16_t *port)
+{
+  struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+  socklen_t len = sizeof(at);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+  assert_int_equal(listen(fd, 64), 0);
+  assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+  *port = ntohs(at.sin_port);
+  return fd;
+}
+
+static uint16_t free_port(void)
+{
+  uint16_t port;
+  (void)close(listen_any(&port));
+  return port;
+}
+
+static bool read_head(int fd, char *buf, size_t cap)
+{
+  size_t n = 0;
+  while (n < cap - 1) {
+    ssize_t r = read(fd, buf + n, cap - 1 - n);
+    if (r <= 0)
+      return false;
+    n += (size_t)r;
+    buf[n] = '\0';
+    if (strstr(buf, "\r\n\r\n") != NULL)
+      return true;
+  }
+  return false;
+}
+
+/* A service that answers every request with two bytes. */
+static void *serve_one(void *arg)
+{
+  int fd = (int)(intptr_t)arg;
+  char buf[4096];
+  static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  while (read_head(fd, buf, sizeof(buf)) && write(fd, answer, sizeof(answer) - 1) > 0)
+    continue;
+  (void)close(fd);
+  return NULL;
+}
+
+static void *serve(void *arg)
+{
+  int fd = (int)(intptr_t)arg, c;
+  while ((c = accept(fd, NULL, NULL)) >= 0) {
+    pthread_t t;
+    if (pthread_create(&t, NULL, serve_one, (void *)(intptr_t)c) == 0)
+      (void)pthread_detach(t);
+  }
+  return NULL;
+}
+
+struct run {
+  struct ocf_alloc alloc;
+  struct ocf_conf conf;
+  struct ocf_key key;
+  struct ocf_err err;
+  int result;
+  pthread_t thread;
+};
+
+static void *run_daemon(void *arg)
+{
+  struct run *r = arg;
+  const struct ocf_daemon_info info = { "test", "test" };
+  r->result = ocf_daemon_run(&r->conf, &r->key, &info, &r->err);
+  return NULL;
+}
+
+static void start(struct run *r, uint64_t seed, const char *const *args, size_t n_args)
+{
+  static struct ocf_conf_report report;
+  struct ocf_rng rng;
+  struct ocf_conf_input in = { .args = args, .n_args = n_args };
+  ocf_alloc_init(&r->alloc);
+  ocf_rng_seed(&rng, seed);
+  assert_int_equal(ocf_key_generate(&r->key, &r->alloc, OCF_KEY_ED25519, &rng), 0);
+  assert_int_equal(ocf_conf_parse(&r->conf, &r->alloc, &in, &report), 0);
+  assert_int_equal(pthread_create(&r->thread, NULL, run_daemon, r), 0);
+}
+
+static void stop(struct run *r)
+{
+  assert_int_equal(pthread_join(r->thread, NULL), 0);
+  assert_int_equal(r->result, 0);
+  ocf_conf_fini(&r->conf);
+  ocf_key_fini(&r->key);
+  assert_int_equal(r->alloc.live_bytes, 0);
+}
+
+static int connect_to(uint16_t port)
+{
+  struct sockaddr_in at = { .sin_family = AF_INET,
+                            .sin_port = htons(port),
+                            .sin_addr = { htonl(INADDR_LOOPBACK) } };
+  for (int i = 0; i < 500; i++) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
+      return fd;
+    (void)close(fd);
+    (void)usleep(20000);
+  }
+  return -1;
+}
+
+/* One request on a connection of its own; the status, or 0. */
+static int ask(uint16_t port, const char *path)
+{
+  char req[512], buf[4096];
+  int status = 0, fd = connect_to(port);
+  int n =
+      snprintf(req, sizeof(req), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+  if (fd >= 0 && write(fd, req, (size_t)n) == n && read_head(fd, buf, sizeof(buf)))
+    (void)!sscanf(buf, "HTTP/1.1 %d", &status);
+  if (fd >= 0)
+    (void)close(fd);
+  return status;
+}
+
+struct client {
+  uint16_t port;
+  char path[160];
+  atomic_int n_ok;
+};
+
+static void *client(void *arg)
+{
+  struct client *c = arg;
+  for (int i = 0; i < REQUESTS; i++)
+    atomic_fetch_add(&c->n_ok, ask(c->port, c->path) == 200 ? 1 : 0);
+  return NULL;
+}
+
+/* True once both planes of the head have reached the worker: ten connections in a row answer. */
+static bool wait_until_reached(uint16_t port, const char *path)
+{
+  for (int tries = 0, good = 0; tries < 1500; tries++) {
+    good = ask(port, path) == 200 ? good + 1 : 0;
+    if (good == 10)
+      return true;
+    if (good == 0)
+      (void)usleep(20000);
+  }
+  return false;
+}
+
+static void test_two_planes_on_both_nodes_carry_requests_side_by_side(void **state)
+{
+  static struct run worker, head;
+  static struct client c;
+  char w_http[8], h_http[8], w_listen[48], svc[8], boot[200], id_text[OCF_PEERID_TEXT_SIZE];
+  uint16_t svc_port, w_p2p = free_port();
+  int svc_fd = listen_any(&svc_port);
+  pthread_t server, clients[CLIENTS];
+  (void)state;
+  c.port = free_port();
+  assert_int_equal(pthread_create(&server, NULL, serve, (void *)(intptr_t)svc_fd), 0);
+  (void)snprintf(w_http, sizeof(w_http), "%u", free_port());
+  (void)snprintf(h_http, sizeof(h_http), "%u", c.port);
+  (void)snprintf(svc, sizeof(svc), "%u", svc_port);
+  (void)snprintf(w_listen, sizeof(w_listen), "/ip4/127.0.0.1/tcp/%u", w_p2p);
+  const char *w_args[] = { "--port",         w_http, "--listen",       w_listen,
+                           "--planes",       "2",    "--service.name", "llm",
+                           "--service.port", svc,    "--log.level",    "warn" };
+  start(&worker, 1, w_args, OCF_ARRAY_LEN(w_args));
+  struct ocf_peerid id;
+  ocf_peerid_from_key(ocf_pubkey_bytes(ocf_key_public(&worker.key)), &id);
+  (void)ocf_peerid_text(&id, id_text);
+  (void)snprintf(boot, sizeof(boot), "%s/p2p/%s", w_listen, id_text);
+  (void)snprintf(c.path, sizeof(c.path), "/v1/p2p/%s/v1/_service/llm/x", id_text);
+  const char *h_args[] = { "--port",      h_http, "--listen",           "/ip4/127.0.0.1/tcp/0",
+                           "--planes",    "2",    "--bootstrap.static", boot,
+                           "--log.level", "warn" };
+  start(&head, 2, h_args, OCF_ARRAY_LEN(h_args));
+  assert_true(wait_until_reached(c.port, c.path));
+  for (size_t i = 0; i < CLIENTS; i++)
+    assert_int_equal(pthread_create(&clients[i], NULL, client, &c), 0);
+  for (size_t i = 0; i < CLIENTS; i++)
+    assert_int_equal(pthread_join(clients[i], NULL), 0);
+  assert_int_equal(atomic_load(&c.n_ok), CLIENTS * REQUESTS);
+  assert_int_equal(kill(getpid(), SIGTERM), 0);
+  stop(&head);
+  stop(&worker);
+  (void)shutdown(svc_fd, SHUT_RDWR);
+  (void)close(svc_fd);
+  assert_int_equal(pthread_join(server, NULL), 0);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_two_planes_on_both_nodes_carry_requests_side_by_side),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
