@@ -8,13 +8,15 @@
  *   n=N              bytes: the body's length
  *   status=N         answers with this status, in the API's error form when it is 400 or more
  *   head_first=1     sends the head of the answer before delay_ms
+ *   die_early=1      the connection is reset in place of an answer
  *   die_after=N      after N chunks the connection is reset
  *   close_after=N    after N chunks it is closed in order, with the framing not ended
  *   silent_after=N   after N chunks nothing more comes, and the connection stays open
  *   comment_ms=N     while silent, an SSE comment every N ms
  *   framing=F        length, chunked or close, for answers that are not streamed
  *
- * Pure. */
+ * A chunk is a token of a stream or 64 KiB of /mock/bytes. An answer that is sent whole and is to
+ * end early (die, close, silent; any N) is cut at half its body. Pure. */
 #ifndef OCF_APP_MOCK_KNOBS_H
 #define OCF_APP_MOCK_KNOBS_H
 
@@ -32,7 +34,7 @@ struct ocf_mock_knobs {
   uint64_t die_after, close_after, silent_after;
   uint64_t comment_ms;
   unsigned status; /* 0: not given */
-  bool head_first;
+  bool head_first, die_early;
   bool has_framing;
   enum ocf_h1_framing framing;
 };

@@ -37,7 +37,8 @@ uint64_t ocf_mock_fnv1a(uint64_t h, const void *p, size_t n);
 /* Fills v[0..dims) with the unit vector of the text that hashes to `hash`. dims > 0. */
 void ocf_mock_vector(uint64_t hash, float *v, size_t dims);
 
-/* Byte `i` of /mock/bytes is (i * 131 + (i >> 8)) mod 256: any shift, cut or repeat shows. */
+/* Byte `i` of /mock/bytes is (i * 131 + (i >> 8) + (i >> 16)) mod 256: a shift, a cut or a repeat
+ * shows, short of a multiple of 16 MiB. */
 void ocf_mock_pattern(uint64_t offset, uint8_t *dst, size_t n);
 
 #endif
