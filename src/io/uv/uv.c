@@ -1,3 +1,5 @@
+#include "io/uv/uv.h"
+
 #include <stdlib.h>
 #include <string.h>
 
