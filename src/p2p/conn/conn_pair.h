@@ -3,6 +3,7 @@
 #ifndef OCF_P2P_CONN_CONN_PAIR_H
 #define OCF_P2P_CONN_CONN_PAIR_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,13 +20,14 @@ struct pair_pipe {
 
 static inline void pipe_add(struct pair_pipe *q, const void *p, size_t n)
 {
-  if (q->n + n > q->cap) {
-    q->cap = 2 * (q->n + n);
+  if (q->p == NULL || q->n + n > q->cap) {
+    q->cap = 2 * (q->n + n) + 64;
     q->p = realloc(q->p, q->cap);
     if (q->p == NULL)
       abort();
   }
-  memcpy(q->p + q->n, p, n);
+  if (n > 0)
+    memcpy(q->p + q->n, p, n);
   q->n += n;
 }
 
