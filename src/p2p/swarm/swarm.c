@@ -158,6 +158,7 @@ void ocf_swarm_free(struct ocf_swarm *sw)
   ocf_conn_pool_fini(&sw->pool);
   ocf_buf_fini(&sw->record[0]);
   ocf_buf_fini(&sw->record[1]);
+  ocf_alloc_put(a, sw->told, sw->told_size);
   ocf_alloc_put(a, sw->protos, sw->n_protos * sizeof(*sw->protos));
   ocf_alloc_put(a, sw->addrs, SWARM_ADDRS_MAX * sizeof(*sw->addrs));
   OCF_DELETE(a, sw);

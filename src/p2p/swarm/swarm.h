@@ -35,6 +35,8 @@ struct ocf_link;         /* one connection or dial attempt, from its socket's po
 struct ocf_key;          /* crypto/key */
 struct ocf_noise_static; /* p2p/noise */
 
+enum { OCF_SWARM_ANNOUNCED_MAX = 32 };
+
 struct ocf_swarm_config {
   struct ocf_alloc *a;
   struct ocf_rng *rng;
@@ -99,6 +101,14 @@ OCF_NODISCARD int ocf_swarm_set_addrs(struct ocf_swarm *sw, uint64_t now_ns,
 /* The expanded addresses, loopback included; lent until the next ocf_swarm_set_addrs(). Returns how
  * many. */
 size_t ocf_swarm_addrs(const struct ocf_swarm *sw, const struct ocf_maddr **out);
+
+/* Names that identify tells of after the protocols served: something that this node is or can do,
+ * said in the way that all peers read. A stream that asks for one is refused. Replaces those of the
+ * last call (n 0: none); copied; a change is pushed to identified peers. 0; OCF_EINVAL (an empty
+ * name, or over OCF_CONN_PROTO_MAX bytes), OCF_ELIMIT (over OCF_SWARM_ANNOUNCED_MAX names),
+ * OCF_ENOMEM: then nothing has changed. */
+OCF_NODISCARD int ocf_swarm_announce(struct ocf_swarm *sw, uint64_t now_ns,
+                                     const struct ocf_bytes *names, size_t n);
 
 /* --- other peers' addresses --- */
 

@@ -11,6 +11,7 @@
 #ifndef OCF_P2P_SWARM_SWARM_INT_H
 #define OCF_P2P_SWARM_SWARM_INT_H
 
+#include "base/buf/buf.h"
 #include "base/ds/list.h"
 #include "base/ds/map.h"
 #include "base/time/backoff.h"
@@ -182,6 +183,8 @@ struct ocf_swarm {
   struct ocf_peerid self;
   struct ocf_bytes *protos; /* the node's, then ours */
   size_t n_protos;
+  struct ocf_bytes *told; /* protos, what is announced, then the latter's text; NULL: protos */
+  size_t n_told, told_size;
   uint64_t now_ns, start_ns;
   struct ocf_wheel wheel;
   struct ocf_timer round;

@@ -322,6 +322,18 @@ static int prove(struct ocf_link *l, struct peer **out)
   return err;
 }
 
+static void log_link(const struct ocf_link *l, const char *msg, int err, const char *why)
+{
+  char ip[OCF_IP_ADDR_TEXT_SIZE], id[OCF_PEERID_TEXT_SIZE] = "";
+  if (!ocf_log_on(l->sw->cfg.log, "swarm", OCF_LOG_DEBUG))
+    return;
+  if (l->peer != NULL)
+    (void)ocf_peerid_text(&l->peer->id, id);
+  OCF_LOGF(l->sw->cfg.log, "swarm", OCF_LOG_DEBUG, msg,
+           OCF_LOG_STR("remote", ocf_ip_addr_text(&l->remote, ip)), OCF_LOG_STR("peer", id),
+           OCF_LOG_BOOL("inbound", l->inbound), OCF_LOG_ERR("err", err), OCF_LOG_STR("why", why));
+}
+
 static bool on_up(struct ocf_link *l, struct ocf_swarm_event *ev)
 {
   struct ocf_swarm *sw = l->sw;
@@ -347,6 +359,7 @@ static bool on_up(struct ocf_link *l, struct ocf_swarm_event *ev)
   ocf_list_remove(&p->idle_link);
   dial_won(p, l);
   opens_wake(p);
+  log_link(l, "connection up", 0, "");
   self_link_up(l);
   bool first = p->n_links == 1;
   if (first)
@@ -386,6 +399,7 @@ static bool on_down(struct ocf_link *l, const struct ocf_conn_event *ce, struct 
   struct ocf_swarm *sw = l->sw;
   struct peer *p = l->peer;
   bool was_up = l->state == LINK_UP;
+  log_link(l, was_up ? "connection down" : "handshake failed", ce->err, ce->why);
   if (!was_up) {
     sw->st.handshake_failed++;
     if (!l->inbound)

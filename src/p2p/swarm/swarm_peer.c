@@ -271,7 +271,7 @@ bool ocf_swarm_peer_next(const struct ocf_swarm *sw, const void **cursor,
   const struct ocf_list *at =
       *cursor != NULL ? ((const struct peer *)*cursor)->all.next : sw->peers_all.next;
   for (; at != &sw->peers_all; at = at->next) {
-    const struct peer *p = (const struct peer *)((const char *)at - offsetof(struct peer, all));
+    const struct peer *p = (const void *)((const char *)at - offsetof(struct peer, all));
     if (p->n_links == 0)
       continue;
     *cursor = p;

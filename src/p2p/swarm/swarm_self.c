@@ -132,8 +132,8 @@ static int encode(struct ocf_link *l, struct ocf_buf *out)
     .addrs = sw->addrs,
     .n_addrs = sw->n_addrs,
     .loopback = l->loopback,
-    .protos = sw->protos,
-    .n_protos = sw->n_protos,
+    .protos = sw->told != NULL ? sw->told : sw->protos,
+    .n_protos = sw->told != NULL ? sw->n_told : sw->n_protos,
     .observed = l->remote.family != 0 ? &observed : NULL,
     .agent = ocf_bytes(sw->cfg.agent, strlen(sw->cfg.agent)),
     .record = our_record(sw, l->loopback),
@@ -188,6 +188,57 @@ void self_push(struct ocf_swarm *sw)
     sw->st.push_out++;
     job_speak(j);
   }
+}
+
+static void tell(struct ocf_swarm *sw, struct ocf_bytes *told, size_t n, size_t size)
+{
+  ocf_alloc_put(sw->cfg.a, sw->told, sw->told_size);
+  sw->told = told;
+  sw->n_told = n;
+  sw->told_size = size;
+  self_push(sw);
+}
+
+static bool announced(const struct ocf_swarm *sw, const struct ocf_bytes *names, size_t n)
+{
+  if (n != (sw->told != NULL ? sw->n_told - sw->n_protos : 0))
+    return false;
+  for (size_t i = 0; i < n; i++)
+    if (!ocf_bytes_eq(names[i], sw->told[sw->n_protos + i]))
+      return false;
+  return true;
+}
+
+int ocf_swarm_announce(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_bytes *names,
+                       size_t n)
+{
+  size_t text = 0, head = (sw->n_protos + n) * sizeof(*names);
+  sw->now_ns = now_ns;
+  if (n > OCF_SWARM_ANNOUNCED_MAX)
+    return OCF_ELIMIT;
+  for (size_t i = 0; i < n; i++) {
+    if (names[i].n == 0 || names[i].n > OCF_CONN_PROTO_MAX)
+      return OCF_EINVAL;
+    text += names[i].n;
+  }
+  if (announced(sw, names, n))
+    return 0;
+  if (n == 0) {
+    tell(sw, NULL, 0, 0);
+    return 0;
+  }
+  struct ocf_bytes *told = ocf_alloc_get(sw->cfg.a, head + text);
+  if (told == NULL)
+    return OCF_ENOMEM;
+  uint8_t *at = (uint8_t *)told + head;
+  memcpy(told, sw->protos, sw->n_protos * sizeof(*told));
+  for (size_t i = 0; i < n; i++) {
+    memcpy(at, names[i].p, names[i].n);
+    told[sw->n_protos + i] = ocf_bytes(at, names[i].n);
+    at += names[i].n;
+  }
+  tell(sw, told, sw->n_protos + n, head + text);
+  return 0;
 }
 
 /* --- what we hear --- */
