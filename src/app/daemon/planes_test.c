@@ -1,6 +1,7 @@
 /* Goal: several data-plane loops in one process share nothing they should not, and two daemons in
  * one process share nothing at all. Method: a worker and a head with two planes each, real sockets,
  * real threads, a burst of requests from several client threads; run under TSan by CI. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
