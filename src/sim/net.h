@@ -97,7 +97,7 @@ struct ocf_sim_net {
   struct ocf_sim_event reaper;
   struct ocf_sim_name names[OCF_SIM_NAMES_MAX];
   size_t n_names;
-  uint64_t next_conn, latency_salt;
+  uint64_t next_conn, next_client, latency_salt;
   uint8_t *cut; /* [from * MACHINES_MAX + to]: OCF_SIM_CUT bits */
 };
 

@@ -179,6 +179,7 @@ static void on_write(struct ocf_sim *w, struct ocf_sim_event *e)
     return; /* pipe_transmit() wakes again */
   size_t n = s->background;
   s->background = 0;
+  ocf_sim_cancel(w, &s->write); /* pipe_transmit() may have woken us once more */
   ocf_sim_proc_touch(s->proc);
   if (s->was_reset && s->read_ended) {
     sock_fail(s, OCF_ERESET);

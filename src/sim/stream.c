@@ -57,8 +57,8 @@ static void on_sent(void *user, uint64_t now_ns, size_t n)
   OCF_ASSERT(n == s->sending);
   s->sending = 0;
   ocf_queue_consume(&s->out, n);
-  s->ops->drained(s->user);
   flush(s);
+  s->ops->drained(s->user); /* the last thing: it may close the stream */
 }
 
 static void on_closed(void *user, uint64_t now_ns, int err)
