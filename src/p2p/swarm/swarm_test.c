@@ -321,6 +321,44 @@ static void test_a_new_address_is_pushed_and_replaces_the_old(void **state)
   w_free(w);
 }
 
+static void test_announced_names_are_pushed_and_taken_back(void **state)
+{
+  (void)state;
+  static const struct ocf_bytes names[] = { { (const uint8_t *)"/can/do/1", 9 },
+                                            { (const uint8_t *)"/can/do/2", 9 } };
+  struct world *w = pair_up();
+  struct ocf_swarm *sw = w->n[0].sw, *other = w->n[1].sw;
+  for (size_t n = 3; n-- > 0;) { /* two, one, none */
+    assert_int_equal(ocf_swarm_announce(sw, w->now, names, n), 0);
+    assert_int_equal(ocf_swarm_announce(sw, w->now, names, n), 0); /* is not news */
+    w_run(w, OCF_NS_PER_S);
+    assert_int_equal(stats(&w->n[1]).push_in, 3 - n);
+    for (size_t i = 0; i < 2; i++)
+      assert_int_equal(ocf_swarm_peer_speaks(other, &w->n[0].id, names[i]), i < n);
+    assert_true(ocf_swarm_peer_speaks(other, &w->n[0].id, ECHO[0]));
+  }
+  w_free(w);
+}
+
+static void test_names_that_no_peer_would_take_are_not_announced(void **state)
+{
+  (void)state;
+  struct world *w = pair_up();
+  struct ocf_bytes many[OCF_SWARM_ANNOUNCED_MAX + 1];
+  uint8_t longest[OCF_CONN_PROTO_MAX + 1];
+  memset(longest, 'x', sizeof(longest));
+  for (size_t i = 0; i < OCF_ARRAY_LEN(many); i++)
+    many[i] = ocf_bytes(longest, OCF_CONN_PROTO_MAX);
+  struct ocf_bytes too_long = ocf_bytes(longest, sizeof(longest)), empty = ocf_bytes(NULL, 0);
+  struct ocf_swarm *sw = w->n[0].sw;
+  assert_int_equal(ocf_swarm_announce(sw, w->now, many, OCF_ARRAY_LEN(many)), OCF_ELIMIT);
+  assert_int_equal(ocf_swarm_announce(sw, w->now, &too_long, 1), OCF_EINVAL);
+  assert_int_equal(ocf_swarm_announce(sw, w->now, &empty, 1), OCF_EINVAL);
+  w_run(w, OCF_NS_PER_S);
+  assert_int_equal(stats(&w->n[1]).push_in, 0);
+  w_free(w);
+}
+
 static void test_pushes_are_limited_to_a_burst_and_a_rate(void **state)
 {
   (void)state;
@@ -698,6 +736,8 @@ int main(void)
     cmocka_unit_test(test_a_surplus_connection_in_use_is_not_closed),
     cmocka_unit_test(test_a_static_peer_is_dialled_again_until_it_is_there),
     cmocka_unit_test(test_a_new_address_is_pushed_and_replaces_the_old),
+    cmocka_unit_test(test_announced_names_are_pushed_and_taken_back),
+    cmocka_unit_test(test_names_that_no_peer_would_take_are_not_announced),
     cmocka_unit_test(test_pushes_are_limited_to_a_burst_and_a_rate),
     cmocka_unit_test(test_pings_measure_the_round_trip),
     cmocka_unit_test(test_the_ninth_connection_from_an_address_is_refused_before_crypto),
