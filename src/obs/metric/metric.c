@@ -188,7 +188,7 @@ void ocf_metrics_merge(struct ocf_metrics *dst, const struct ocf_metrics *src)
 
 /* ---- the page ---- */
 
-enum { SHORT_SERIES = 16 }; /* metrics with at most so many series show those at zero too */
+enum { SHORT_LINES = 40 }; /* metrics with at most so many lines show those at zero too */
 
 /* A help text's or label value's escapes: backslash and newline, in values the quote too. */
 static int add_escaped(struct ocf_buf *out, const char *s, bool quoted)
@@ -293,7 +293,8 @@ static bool shown(const struct ocf_metrics *m, enum ocf_metric_id id, const uint
   }
   for (size_t i = 0; !counted && i < ocf_metric_places[id].slots; i++)
     counted = v[i] != 0;
-  return counted || (!unnamed && (n_series(id) <= SHORT_SERIES || rows[id].kind == GAUGE_MAX));
+  return counted || (!unnamed && (n_series(id) * ocf_metric_places[id].slots <= SHORT_LINES ||
+                                  rows[id].kind == GAUGE_MAX));
 }
 
 static int add_series(const struct ocf_metrics *m, enum ocf_metric_id id, const unsigned l[3],

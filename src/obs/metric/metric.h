@@ -189,7 +189,7 @@ struct ocf_metric_info {
 };
 
 /* Appends the page. Every metric has its HELP and TYPE; series that were never counted are told
- * only for metrics with few of them (16), so that the page stays short. `info` (n_info pairs, may
+ * only for metrics with few lines (40), so that the page stays short. `info` (n_info pairs, may
  * be 0) becomes ocf_build_info{…} 1. 0; OCF_ENOMEM or OCF_ELIMIT from the buffer, which then holds
  * a part. */
 OCF_NODISCARD int ocf_metrics_write(const struct ocf_metrics *m, const struct ocf_metric_info *info,

@@ -300,7 +300,7 @@ static void test_loops_are_summed_by_the_names_of_their_labels(void **state)
 
 static void fill(struct ocf_metrics *m)
 {
-  char name[16];
+  char name[32];
   for (int i = 0; i < 64; i++) {
     (void)snprintf(name, sizeof(name), "service-%d", i);
     (void)ocf_metrics_label(m, OCF_METRIC_SET_SERVICE, name);
