@@ -720,6 +720,46 @@ static void test_a_world_of_thirty_connects_fully(void **state)
   w_free(w);
 }
 
+/* From the k-th allocation on, one side has no memory for half a second; then it has again, and the
+ * static peer is found again. */
+static void test_a_time_without_memory_is_survived_wherever_it_begins(void **state)
+{
+  (void)state;
+  bool met = true;
+  for (uint64_t k = 1; met; k++) {
+    assert_true(k < 2000);
+    struct world *w = w_new(2);
+    struct ocf_maddr m;
+    struct ocf_stream *s;
+    uint64_t ticket;
+    w_start_all(w);
+    w->n[1].echo = true;
+    struct ocf_alloc *a = &w->n[k % 2].a;
+    a->fail_at = a->n_calls + k / 2 + 1;
+    ocf_maddr_from_ip(&w->n[1].ip, OCF_MADDR_TCP, &m);
+    int err = ocf_swarm_add_static(w->n[0].sw, w->now, &w->n[1].id, &m);
+    assert_true(err == 0 || err == OCF_ENOMEM);
+    if (ocf_swarm_open(w->n[0].sw, w->now, &w->n[1].id, ECHO, 1, w->now + OCF_NS_PER_S, NULL, &s,
+                       &ticket) == 0)
+      w->n[0].stream = s;
+    w_run(w, 250 * OCF_NS_PER_MS);
+    if (w->n[0].stream != NULL)
+      (void)ocf_stream_write(w->n[0].stream, "abc", 3);
+    err = ocf_swarm_set_addrs(w->n[1].sw, w->now, &m, 1, NULL, 0, &m, 1);
+    assert_true(err == 0 || err == OCF_ENOMEM);
+    w_run(w, 250 * OCF_NS_PER_MS);
+    met = a->n_calls >= a->fail_at || k < 200;
+    a->fail_at = 0;
+    err = ocf_swarm_add_static(w->n[0].sw, w->now, &w->n[1].id, &m);
+    assert_int_equal(err, 0);
+    w_run(w, 200 * OCF_NS_PER_S);
+    assert_int_equal(stats(&w->n[0]).n_peers, 1);
+    assert_int_equal(stats(&w->n[1]).n_peers, 1);
+    assert_int_equal(stats(&w->n[0]).n_opens, 0);
+    w_free(w);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -753,6 +793,7 @@ int main(void)
     cmocka_unit_test(test_bad_addresses_are_not_taken_into_the_book),
     cmocka_unit_test(test_we_do_not_connect_to_ourselves),
     cmocka_unit_test(test_a_world_of_thirty_connects_fully),
+    cmocka_unit_test(test_a_time_without_memory_is_survived_wherever_it_begins),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
