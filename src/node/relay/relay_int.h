@@ -100,6 +100,8 @@ struct session {
   struct ocf_chan *chan;
   struct ocf_h1_server h1;
   struct ocf_caller caller;
+  uint8_t from_n; /* the client's address as text, for X-Forwarded-For; 0 for a peer */
+  char from[OCF_IP_ADDR_TEXT_SIZE];
   struct ocf_request rq;
   struct ocf_queue held; /* input that waits for its turn */
   struct ocf_deferred resume;

@@ -145,12 +145,6 @@ void ocf_request_fail(struct ocf_request *rq, unsigned status, const char *code,
   request_problem(rq, status, code, message, retry_after_s);
 }
 
-static const char *const route_names[] = {
-#define V(set, id, text) text,
-  OCF_METRIC_ROUTE_VALUES(V)
-#undef V
-};
-
 void request_log(struct ocf_request *rq, const char *outcome)
 {
   struct ocf_relay *r = rq->session->relay;
@@ -160,8 +154,7 @@ void request_log(struct ocf_request *rq, const char *outcome)
   OCF_LOGF(r->loop->log, "http", OCF_LOG_INFO, "request", OCF_LOG_BYTES("id", ocf_request_id(rq)),
            OCF_LOG_STR("method", ocf_h1_method_name(rq->method)),
            OCF_LOG_BYTES("path", ocf_bytes(rq->path, rq->path_n)),
-           OCF_LOG_STR("route", route_names[rq->route]), OCF_LOG_U64("status", rq->status),
-           OCF_LOG_STR("outcome", outcome),
+           OCF_LOG_U64("status", rq->status), OCF_LOG_STR("outcome", outcome),
            OCF_LOG_STR("to", rq->target != NULL ? rq->target->host : NULL),
            OCF_LOG_MS("first_byte_ms",
                       rq->first_byte_ns > rq->start_ns ? rq->first_byte_ns - rq->start_ns : 0),

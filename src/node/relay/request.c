@@ -464,16 +464,13 @@ static int build_head(struct ocf_request *rq, struct ocf_bytes target)
   struct session *s = rq->session;
   const struct ocf_h1_head *h = ocf_h1_server_head(&s->h1);
   struct ocf_buf *b = &s->relay->scratch;
-  char ip[OCF_IP_ADDR_TEXT_SIZE];
   struct ocf_h1_edit edits[3];
   size_t n = 0;
   edits[n++] =
       OCF_H1_EDIT(OCF_H1_SET, "Host", ocf_bytes(rq->target->host, strlen(rq->target->host)));
   edits[n++] = OCF_H1_EDIT(OCF_H1_SET, "X-Request-Id", ocf_request_id(rq));
-  if (s->caller.kind != OCF_CALLER_PEER) {
-    (void)ocf_ip_addr_host_text(&s->caller.ip, ip);
-    edits[n++] = OCF_H1_EDIT(OCF_H1_ADD, "X-Forwarded-For", ocf_bytes(ip, strlen(ip)));
-  }
+  if (s->from_n > 0)
+    edits[n++] = OCF_H1_EDIT(OCF_H1_ADD, "X-Forwarded-For", ocf_bytes(s->from, s->from_n));
   struct ocf_h1_rewrite rw = { .target = target,
                                .framing = h->framing,
                                .content_length = h->content_length,

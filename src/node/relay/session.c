@@ -246,6 +246,8 @@ int ocf_relay_serve(struct ocf_relay *r, struct ocf_chan *chan, const struct ocf
   s->relay = r;
   s->chan = chan;
   s->caller = *caller;
+  if (caller->kind != OCF_CALLER_PEER)
+    s->from_n = (uint8_t)strlen(ocf_ip_addr_host_text(&caller->ip, s->from));
   s->resume.run = resume;
   s->alarm.fire = on_alarm;
   s->phase =
