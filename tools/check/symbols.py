@@ -20,7 +20,7 @@ IMPURE = ("io/", "store/", "sim", "app/")
 # Pure functions of the C library, and what compilers call by themselves.
 ALLOW = re.compile(
     r"mem(cpy|move|set|cmp|chr|rchr)|str(len|nlen|cmp|ncmp|chr|rchr|spn|cspn|str)"
-    r"|v?snprintf|__v?snprintf_chk|__mem(cpy|move|set)_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|bsearch"
+    r"|bcmp|v?snprintf|__v?snprintf_chk|__mem(cpy|move|set)_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|bsearch"
     r"|__(asan|ubsan|tsan|sanitizer|sancov|llvm)_.*")
 # More for some modules: base/core says why before it aborts, base/mem holds the one malloc.
 EXTRA = {

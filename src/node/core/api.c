@@ -290,7 +290,7 @@ static void dispatch(struct ocf_node *n, struct ocf_request *rq, struct ocf_byte
     call_get(n, rq, r);
 }
 
-void node_route(void *ctx, struct ocf_request *rq)
+void ocf_node_route(void *ctx, struct ocf_request *rq)
 {
   dispatch(ctx, rq, ocf_request_head(rq)->path, 0);
 }

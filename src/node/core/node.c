@@ -63,7 +63,7 @@ static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
   case OCF_SWARM_DATA:
   case OCF_SWARM_FIN:
   case OCF_SWARM_WRITABLE:
-  case OCF_SWARM_STREAM_GONE: node_stream_event(n, ev); break;
+  case OCF_SWARM_STREAM_GONE: ocf_node_stream_event(n, ev); break;
   }
 }
 
@@ -103,7 +103,7 @@ int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct 
   if (r == 0)
     r = make_swarm(n, now_ns);
   if (r == 0) {
-    n->relay = ocf_relay_new(&n->loop, &n->cfg.relay, node_route, &node_peer_ops, n);
+    n->relay = ocf_relay_new(&n->loop, &n->cfg.relay, ocf_node_route, &ocf_node_peer_ops, n);
     r = n->relay != NULL ? 0 : OCF_ENOMEM;
   }
   if (r != 0) {
@@ -121,7 +121,7 @@ void ocf_node_free(struct ocf_node *n)
   if (n == NULL)
     return;
   ocf_relay_free(n->relay);
-  node_streams_free(n);
+  ocf_node_streams_free(n);
   if (n->loop.rx != NULL)
     ocf_loop_run_deferred(&n->loop);
   ocf_swarm_free(n->swarm);

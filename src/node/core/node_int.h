@@ -26,11 +26,11 @@ struct ocf_node {
 };
 
 /* streams.c */
-extern const struct ocf_relay_peer_ops node_peer_ops;
-void node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev);
-void node_streams_free(struct ocf_node *n);
+extern const struct ocf_relay_peer_ops ocf_node_peer_ops;
+void ocf_node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev);
+void ocf_node_streams_free(struct ocf_node *n);
 
 /* api.c */
-void node_route(void *ctx, struct ocf_request *rq);
+void ocf_node_route(void *ctx, struct ocf_request *rq);
 
 #endif

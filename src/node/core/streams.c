@@ -205,7 +205,7 @@ static void peer_cancel(void *ctx, struct ocf_upstream *up, uint64_t ticket)
   }
 }
 
-const struct ocf_relay_peer_ops node_peer_ops = { peer_open, peer_cancel };
+const struct ocf_relay_peer_ops ocf_node_peer_ops = { peer_open, peer_cancel };
 
 static void on_stream_in(struct ocf_node *n, const struct ocf_swarm_event *ev)
 {
@@ -262,7 +262,7 @@ static void on_gone(struct streamchan *sc, int err)
   fail(sc, err == 0 ? OCF_EEOF : err);
 }
 
-void node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev)
+void ocf_node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev)
 {
   struct streamchan *sc = ev->user;
   switch (ev->type) {
@@ -285,7 +285,7 @@ void node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev)
 }
 
 /* Channels that still linger when the node goes; their streams die with the swarm. */
-void node_streams_free(struct ocf_node *n)
+void ocf_node_streams_free(struct ocf_node *n)
 {
   OCF_LIST_FOREACH_SAFE (it, &n->streams) {
     release(OCF_LIST_ENTRY(it, struct streamchan, link));

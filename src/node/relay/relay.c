@@ -21,7 +21,7 @@ struct ocf_relay *ocf_relay_new(struct ocf_loop *loop, const struct ocf_relay_co
   r->route = route;
   r->peer_ops = peer_ops;
   r->ctx = ctx;
-  r->reaper.fire = upstream_reap;
+  r->reaper.fire = ocf_relay_upstream_reap;
   ocf_h1_pool_init(&r->pool, loop->alloc, MAX_FREE_HEADS);
   ocf_list_init(&r->sessions);
   ocf_list_init(&r->upstreams);
@@ -38,9 +38,9 @@ void ocf_relay_free(struct ocf_relay *r)
   if (r == NULL)
     return;
   r->draining = true;
-  session_free_all(r);
-  upstream_free_all(r);
-  service_free_all(r);
+  ocf_relay_session_free_all(r);
+  ocf_relay_upstream_free_all(r);
+  ocf_relay_service_free_all(r);
   ocf_alarm_stop(r->loop, &r->reaper);
   ocf_map_fini(&r->peers);
   ocf_buf_fini(&r->scratch);
@@ -56,7 +56,7 @@ void ocf_relay_set_self(struct ocf_relay *r, const char *peer_id)
 void ocf_relay_drain(struct ocf_relay *r)
 {
   r->draining = true;
-  session_drain_all(r);
+  ocf_relay_session_drain_all(r);
 }
 
 size_t ocf_relay_n_sessions(const struct ocf_relay *r)

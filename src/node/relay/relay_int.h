@@ -131,64 +131,65 @@ struct ocf_relay {
 };
 
 /* session.c */
-unsigned session_listener(const struct session *s);
-void session_resume_later(struct session *s);
+unsigned ocf_relay_session_listener(const struct session *s);
+void ocf_relay_session_resume_later(struct session *s);
 /* Ends the session, whose request is not active any more. While its input is being read the memory
  * stays until the reader returns. */
-void session_end(struct session *s, enum ocf_chan_end how);
+void ocf_relay_session_end(struct session *s, enum ocf_chan_end how);
 /* The client is gone or given up: cancels its request and frees. */
-void session_drop(struct session *s, int err);
-void session_drain_all(struct ocf_relay *r);
-void session_free_all(struct ocf_relay *r);
+void ocf_relay_session_drop(struct session *s, int err);
+void ocf_relay_session_drain_all(struct ocf_relay *r);
+void ocf_relay_session_free_all(struct ocf_relay *r);
 
 /* request.c */
-void request_begin(struct session *s);
-void request_body(struct ocf_request *rq, struct ocf_bytes data);
-void request_body_end(struct ocf_request *rq);
-void request_bad_input(struct ocf_request *rq, enum ocf_h1_error e);
-void request_client_drained(struct ocf_request *rq);
-void request_client_gone(struct ocf_request *rq, int err);
-void request_forward(struct ocf_request *rq, struct target *t, struct ocf_bytes target);
+void ocf_relay_request_begin(struct session *s);
+void ocf_relay_request_body(struct ocf_request *rq, struct ocf_bytes data);
+void ocf_relay_request_body_end(struct ocf_request *rq);
+void ocf_relay_request_bad_input(struct ocf_request *rq, enum ocf_h1_error e);
+void ocf_relay_request_client_drained(struct ocf_request *rq);
+void ocf_relay_request_client_gone(struct ocf_request *rq, int err);
+void ocf_relay_request_forward(struct ocf_request *rq, struct target *t, struct ocf_bytes target);
 /* Ends the request: metrics, log line, connection to the target back or closed; the session reads
  * on. `outcome` is a word for the log. */
-void request_finish(struct ocf_request *rq, const char *outcome);
+void ocf_relay_request_finish(struct ocf_request *rq, const char *outcome);
 /* From upstream.c. After `failed`, rq->up is gone. `body` returns false when the request ended. */
-void request_up_ready(struct ocf_request *rq);
-void request_up_failed(struct ocf_request *rq, int err, bool got_bytes);
-void request_up_head(struct ocf_request *rq);
-void request_up_body(struct ocf_request *rq, struct ocf_bytes data);
-void request_up_end(struct ocf_request *rq);
-void request_up_drained(struct ocf_request *rq);
+void ocf_relay_request_up_ready(struct ocf_request *rq);
+void ocf_relay_request_up_failed(struct ocf_request *rq, int err, bool got_bytes);
+void ocf_relay_request_up_head(struct ocf_request *rq);
+void ocf_relay_request_up_body(struct ocf_request *rq, struct ocf_bytes data);
+void ocf_relay_request_up_end(struct ocf_request *rq);
+void ocf_relay_request_up_drained(struct ocf_request *rq);
 
 /* reply.c */
 /* Answers input that is no request; no request is active. */
-void reply_error(struct session *s, enum ocf_h1_error e);
-void reply_timeout(struct session *s);
+void ocf_relay_reply_error(struct session *s, enum ocf_h1_error e);
+void ocf_relay_reply_timeout(struct session *s);
 /* Writes an error answer (none may have begun) and ends the request. */
-void request_problem(struct ocf_request *rq, unsigned status, const char *code, const char *message,
-                     unsigned retry_after_s);
-void request_log(struct ocf_request *rq, const char *outcome);
+void ocf_relay_request_problem(struct ocf_request *rq, unsigned status, const char *code,
+                               const char *message, unsigned retry_after_s);
+void ocf_relay_request_log(struct ocf_request *rq, const char *outcome);
 
 /* upstream.c */
-/* A connection for `rq` to rq->target: sets rq->up. 0: request_up_ready() was called. OCF_EAGAIN:
- * request_up_ready() or request_up_failed() follows. Else it cannot be had and rq->up is NULL. */
-int upstream_acquire(struct ocf_request *rq);
+/* A connection for `rq` to rq->target: sets rq->up. 0: ocf_relay_request_up_ready() was called.
+ * OCF_EAGAIN: ocf_relay_request_up_ready() or ocf_relay_request_up_failed() follows. Else it cannot
+ * be had and rq->up is NULL. */
+int ocf_relay_upstream_acquire(struct ocf_request *rq);
 /* The same for a health check of `sv`: sets sv->probe. */
-int upstream_probe(struct ocf_service *sv);
+int ocf_relay_upstream_probe(struct ocf_service *sv);
 /* Gives a connection up whose answer is complete: back to the pool when it can be used again. */
-void upstream_release(struct ocf_upstream *up);
-void upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how);
-void upstream_free_all(struct ocf_relay *r);
-void upstream_reap(struct ocf_alarm *reaper);
-struct target *target_for_peer(struct ocf_relay *r, const struct ocf_peerid *peer);
-void target_init(struct target *t, struct ocf_relay *r);
+void ocf_relay_upstream_release(struct ocf_upstream *up);
+void ocf_relay_upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how);
+void ocf_relay_upstream_free_all(struct ocf_relay *r);
+void ocf_relay_upstream_reap(struct ocf_alarm *reaper);
+struct target *ocf_relay_target_for_peer(struct ocf_relay *r, const struct ocf_peerid *peer);
+void ocf_relay_target_init(struct target *t, struct ocf_relay *r);
 /* Frees a peer's target that nothing uses. */
-void target_put(struct target *t);
+void ocf_relay_target_put(struct target *t);
 
 /* service.c */
 /* `status` 0: it failed before an answer, `err` says why. */
-void service_probe_ready(struct ocf_service *sv); /* the connection is up: asks */
-void service_probe_done(struct ocf_service *sv, unsigned status, int err);
-void service_free_all(struct ocf_relay *r);
+void ocf_relay_service_probe_ready(struct ocf_service *sv); /* the connection is up: asks */
+void ocf_relay_service_probe_done(struct ocf_service *sv, unsigned status, int err);
+void ocf_relay_service_free_all(struct ocf_relay *r);
 
 #endif

@@ -32,7 +32,7 @@ static void write_closing_problem(struct session *s, const struct ocf_h1_problem
     (void)!write_scratch(s); /* the session ends in any case */
 }
 
-void reply_error(struct session *s, enum ocf_h1_error e)
+void ocf_relay_reply_error(struct session *s, enum ocf_h1_error e)
 {
   char text[96];
   ocf_metric_inc1(s->relay->loop->metrics, OCF_METRIC_HTTP_PARSE_ERRORS, parse_label(e));
@@ -45,7 +45,7 @@ void reply_error(struct session *s, enum ocf_h1_error e)
 }
 
 /* A head or body that comes too slowly. */
-void reply_timeout(struct session *s)
+void ocf_relay_reply_timeout(struct session *s)
 {
   if (s->rq.active) {
     struct ocf_request *rq = &s->rq;
@@ -55,7 +55,7 @@ void reply_timeout(struct session *s)
                                                       .message = "the request body came too slowly",
                                                       .code = "request_timeout",
                                                       .request_id = ocf_request_id(rq) });
-    request_client_gone(rq, OCF_ETIME);
+    ocf_relay_request_client_gone(rq, OCF_ETIME);
     return;
   }
   write_closing_problem(s, &(struct ocf_h1_problem){ .status = 408,
@@ -82,11 +82,11 @@ static void send_answer(struct ocf_request *rq, struct ocf_bytes body)
   if (ok)
     v[n++] = ocf_bytes(end.pre, end.n_pre);
   if (!ok || s->chan == NULL || ocf_chan_write(s->chan, v, n) != 0) {
-    session_drop(s, OCF_ENOMEM);
+    ocf_relay_session_drop(s, OCF_ENOMEM);
     return;
   }
   rq->answering = true;
-  request_finish(rq, "local");
+  ocf_relay_request_finish(rq, "local");
 }
 
 void ocf_request_reply(struct ocf_request *rq, unsigned status, const char *type,
@@ -110,7 +110,7 @@ void ocf_request_reply(struct ocf_request *rq, unsigned status, const char *type
   rw.edits = all;
   rw.n_edits = n;
   if (r != 0 || ocf_h1_write_response(&s->relay->scratch, NULL, &rw) != 0) {
-    session_drop(s, OCF_ENOMEM);
+    ocf_relay_session_drop(s, OCF_ENOMEM);
     return;
   }
   send_answer(rq, body);
@@ -130,8 +130,8 @@ void ocf_request_fail_with(struct ocf_request *rq, unsigned status, const char *
   ocf_buf_fini(&body);
 }
 
-void request_problem(struct ocf_request *rq, unsigned status, const char *code, const char *message,
-                     unsigned retry_after_s)
+void ocf_relay_request_problem(struct ocf_request *rq, unsigned status, const char *code,
+                               const char *message, unsigned retry_after_s)
 {
   char after[12];
   (void)snprintf(after, sizeof(after), "%u", retry_after_s);
@@ -142,10 +142,10 @@ void request_problem(struct ocf_request *rq, unsigned status, const char *code, 
 void ocf_request_fail(struct ocf_request *rq, unsigned status, const char *code,
                       const char *message, unsigned retry_after_s)
 {
-  request_problem(rq, status, code, message, retry_after_s);
+  ocf_relay_request_problem(rq, status, code, message, retry_after_s);
 }
 
-void request_log(struct ocf_request *rq, const char *outcome)
+void ocf_relay_request_log(struct ocf_request *rq, const char *outcome)
 {
   struct ocf_relay *r = rq->session->relay;
   uint64_t now = r->loop->now_ns;

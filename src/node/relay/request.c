@@ -54,7 +54,7 @@ static void choose_id(struct ocf_request *rq, const struct ocf_h1_head *h)
 
 static void on_alarm(struct ocf_alarm *a);
 
-void request_begin(struct session *s)
+void ocf_relay_request_begin(struct session *s)
 {
   const struct ocf_h1_head *h = ocf_h1_server_head(&s->h1);
   struct ocf_request *rq = &s->rq;
@@ -68,7 +68,8 @@ void request_begin(struct session *s)
   rq->path_n = (uint8_t)OCF_MIN(h->path.n, LOG_PATH_MAX);
   memcpy(rq->path, h->path.p, rq->path_n);
   choose_id(rq, h);
-  ocf_metric_move3(loop_of(rq)->metrics, OCF_METRIC_HTTP_IN_FLIGHT, session_listener(s), 0, 0, 1);
+  ocf_metric_move3(loop_of(rq)->metrics, OCF_METRIC_HTTP_IN_FLIGHT, ocf_relay_session_listener(s),
+                   0, 0, 1);
   s->relay->route(s->relay->ctx, rq);
 }
 
@@ -93,7 +94,7 @@ static unsigned method_label(enum ocf_h1_method m)
 static void count(struct ocf_request *rq)
 {
   struct ocf_metrics *m = loop_of(rq)->metrics;
-  unsigned l = session_listener(rq->session);
+  unsigned l = ocf_relay_session_listener(rq->session);
   uint64_t now = loop_of(rq)->now_ns;
   ocf_metric_inc3(m, OCF_METRIC_HTTP_REQUESTS, rq->route, method_label(rq->method),
                   ocf_metric_code(rq->status));
@@ -111,7 +112,7 @@ static void drop_up(struct ocf_request *rq, enum ocf_chan_end how)
   struct ocf_upstream *up = rq->up;
   rq->up = NULL;
   if (up != NULL)
-    upstream_drop(up, how);
+    ocf_relay_upstream_drop(up, how);
 }
 
 static void release_up(struct ocf_request *rq)
@@ -125,7 +126,7 @@ static void release_up(struct ocf_request *rq)
   if (rq->uncredited_down > 0)
     ocf_chan_consumed(up->chan, rq->uncredited_down);
   rq->uncredited_down = 0;
-  upstream_release(up);
+  ocf_relay_upstream_release(up);
 }
 
 static void leave_target(struct ocf_request *rq)
@@ -135,16 +136,16 @@ static void leave_target(struct ocf_request *rq)
   if (t == NULL)
     return;
   t->n_requests--;
-  target_put(t);
+  ocf_relay_target_put(t);
 }
 
-void request_finish(struct ocf_request *rq, const char *outcome)
+void ocf_relay_request_finish(struct ocf_request *rq, const char *outcome)
 {
   struct session *s = rq->session;
   OCF_ASSERT(rq->active);
   release_up(rq);
   count(rq);
-  request_log(rq, outcome);
+  ocf_relay_request_log(rq, outcome);
   ocf_alarm_stop(s->relay->loop, &rq->alarm);
   ocf_queue_clear(&rq->head);
   ocf_queue_clear(&rq->body);
@@ -154,28 +155,28 @@ void request_finish(struct ocf_request *rq, const char *outcome)
   rq->active = false;
   leave_target(rq);
   s->relay->n_requests--;
-  session_resume_later(s);
+  ocf_relay_session_resume_later(s);
 }
 
-void request_client_gone(struct ocf_request *rq, int err)
+void ocf_relay_request_client_gone(struct ocf_request *rq, int err)
 {
   (void)err;
   ocf_metric_inc(loop_of(rq)->metrics, OCF_METRIC_HTTP_CANCELLED);
   rq->uncredited_down = 0;
   drop_up(rq, OCF_CHAN_ABORT);
-  request_finish(rq, err == OCF_ETIME ? "client_slow" : "client_gone");
+  ocf_relay_request_finish(rq, err == OCF_ETIME ? "client_slow" : "client_gone");
 }
 
 /* The client broke the rules in the middle of a request body. The session closes afterwards. */
-void request_bad_input(struct ocf_request *rq, enum ocf_h1_error e)
+void ocf_relay_request_bad_input(struct ocf_request *rq, enum ocf_h1_error e)
 {
   rq->uncredited_down = 0;
   drop_up(rq, OCF_CHAN_ABORT);
   if (!rq->answering) {
     rq->status = ocf_h1_error_status(e);
-    reply_error(rq->session, e);
+    ocf_relay_reply_error(rq->session, e);
   }
-  request_finish(rq, "bad_request");
+  ocf_relay_request_finish(rq, "bad_request");
 }
 
 /* ---- failures ---- */
@@ -202,8 +203,8 @@ static void abort_answer(struct ocf_request *rq, unsigned label, const char *cod
   bool reset = ocf_h1_server_abort(&s->h1);
   rq->uncredited_down = 0;
   drop_up(rq, OCF_CHAN_ABORT);
-  request_finish(rq, code);
-  session_end(s, reset ? OCF_CHAN_ABORT : OCF_CHAN_CLOSE);
+  ocf_relay_request_finish(rq, code);
+  ocf_relay_session_end(s, reset ? OCF_CHAN_ABORT : OCF_CHAN_CLOSE);
 }
 
 static bool budget_allows(struct ocf_relay *r)
@@ -234,21 +235,25 @@ static void fail_before_answer(struct ocf_request *rq, int err)
 {
   bool peer = rq->target->service == NULL;
   if (err == OCF_ELIMIT || err == OCF_ENOMEM)
-    request_problem(rq, 503, "overloaded", "no free connection to the target, try again", 1);
+    ocf_relay_request_problem(rq, 503, "overloaded", "no free connection to the target, try again",
+                              1);
   else if (err == OCF_EUNREACH && peer)
-    request_problem(rq, 502, "peer_unreachable",
-                    "the peer is not connected and no address of it is known or works", 0);
+    ocf_relay_request_problem(rq, 502, "peer_unreachable",
+                              "the peer is not connected and no address of it is known or works",
+                              0);
   else if (err == OCF_EUNSUPP)
-    request_problem(rq, 502, "protocol_unsupported", "the peer does not speak /libp2p-http", 0);
+    ocf_relay_request_problem(rq, 502, "protocol_unsupported",
+                              "the peer does not speak /libp2p-http", 0);
   else if (err == OCF_EPROTO)
-    request_problem(rq, 502, "bad_answer", "the target's answer breaks HTTP/1.1", 0);
+    ocf_relay_request_problem(rq, 502, "bad_answer", "the target's answer breaks HTTP/1.1", 0);
   else if (err == OCF_ETIME)
-    request_problem(rq, 504, "upstream_timeout", "the target did not answer in time", 0);
+    ocf_relay_request_problem(rq, 504, "upstream_timeout", "the target did not answer in time", 0);
   else
-    request_problem(rq, 502, peer ? "peer_failed" : "service_failed",
-                    peer ? "the peer closed the stream before it answered"
-                         : "the service refused or closed the connection before it answered",
-                    0);
+    ocf_relay_request_problem(
+        rq, 502, peer ? "peer_failed" : "service_failed",
+        peer ? "the peer closed the stream before it answered"
+             : "the service refused or closed the connection before it answered",
+        0);
 }
 
 static unsigned upstream_label(int err, bool got_bytes)
@@ -268,7 +273,7 @@ static unsigned upstream_label(int err, bool got_bytes)
 
 static void try_acquire(struct ocf_request *rq);
 
-void request_up_failed(struct ocf_request *rq, int err, bool got_bytes)
+void ocf_relay_request_up_failed(struct ocf_request *rq, int err, bool got_bytes)
 {
   OCF_ASSERT(rq->active && rq->up == NULL);
   rq->uncredited_down = 0;
@@ -414,10 +419,10 @@ static void give_up_target(struct ocf_request *rq, int err)
 {
   drop_up(rq, OCF_CHAN_ABORT);
   rq->replayable = false;
-  request_up_failed(rq, err, false);
+  ocf_relay_request_up_failed(rq, err, false);
 }
 
-void request_up_ready(struct ocf_request *rq)
+void ocf_relay_request_up_ready(struct ocf_request *rq)
 {
   struct session *s = rq->session;
   ocf_alarm_stop(loop_of(rq), &rq->alarm);
@@ -441,11 +446,11 @@ static void try_acquire(struct ocf_request *rq)
   struct ocf_relay *r = rq->session->relay;
   uint64_t now = r->loop->now_ns;
   rq->attempts++;
-  int err = upstream_acquire(rq);
+  int err = ocf_relay_upstream_acquire(rq);
   if (err == 0 || err == OCF_EAGAIN)
     return;
   if (err != OCF_ELIMIT) {
-    request_up_failed(rq, err, false);
+    ocf_relay_request_up_failed(rq, err, false);
     return;
   }
   /* The muxer lets only so many streams wait for the peer's acknowledgement: a burst waits here. */
@@ -483,10 +488,10 @@ static int build_head(struct ocf_request *rq, struct ocf_bytes target)
   return r != 0 ? r : ocf_queue_add(&rq->head, b->p, b->n);
 }
 
-void request_forward(struct ocf_request *rq, struct target *t, struct ocf_bytes target)
+void ocf_relay_request_forward(struct ocf_request *rq, struct target *t, struct ocf_bytes target)
 {
   if (t == NULL) {
-    request_problem(rq, 503, "overloaded", "this node is out of memory, try again", 1);
+    ocf_relay_request_problem(rq, 503, "overloaded", "this node is out of memory, try again", 1);
     return;
   }
   rq->target = t;
@@ -495,13 +500,14 @@ void request_forward(struct ocf_request *rq, struct target *t, struct ocf_bytes 
   rq->replayable = cfg_of(rq)->retry_enabled && cfg_of(rq)->retry_body_hold > 0;
   rq->session->relay->window_requests++;
   if (build_head(rq, target) != 0) {
-    request_problem(rq, 400, "bad_request", "the request cannot be forwarded in valid form", 0);
+    ocf_relay_request_problem(rq, 400, "bad_request",
+                              "the request cannot be forwarded in valid form", 0);
     return;
   }
   try_acquire(rq);
 }
 
-void request_body(struct ocf_request *rq, struct ocf_bytes data)
+void ocf_relay_request_body(struct ocf_request *rq, struct ocf_bytes data)
 {
   rq->bytes_in += data.n;
   if (!rq->active || !rq->forwarded) { /* answered already: read away */
@@ -526,7 +532,7 @@ void request_body(struct ocf_request *rq, struct ocf_bytes data)
     credit_up(rq);
 }
 
-void request_body_end(struct ocf_request *rq)
+void ocf_relay_request_body_end(struct ocf_request *rq)
 {
   rq->body_ended = true;
   if (!rq->active || !up_ready(rq))
@@ -536,7 +542,7 @@ void request_body_end(struct ocf_request *rq)
     give_up_target(rq, r);
 }
 
-void request_up_drained(struct ocf_request *rq)
+void ocf_relay_request_up_drained(struct ocf_request *rq)
 {
   credit_up(rq);
 }
@@ -588,7 +594,7 @@ static int write_answer_head(struct ocf_request *rq, const struct ocf_h1_head *h
   return ocf_chan_write(s->chan, &v, 1);
 }
 
-void request_up_head(struct ocf_request *rq)
+void ocf_relay_request_up_head(struct ocf_request *rq)
 {
   const struct ocf_h1_head *h = ocf_h1_client_head(&rq->up->h1);
   rq->status = h->status;
@@ -596,7 +602,7 @@ void request_up_head(struct ocf_request *rq)
   rq->sse = is_sse(h);
   ocf_h1_sse_init(&rq->observer);
   if (write_answer_head(rq, h) != 0) {
-    session_drop(rq->session, OCF_ENOMEM);
+    ocf_relay_session_drop(rq->session, OCF_ENOMEM);
     return;
   }
   rq->answering = true;
@@ -631,7 +637,7 @@ static void credit_down(struct ocf_request *rq)
   rq->uncredited_down = held;
 }
 
-void request_up_body(struct ocf_request *rq, struct ocf_bytes data)
+void ocf_relay_request_up_body(struct ocf_request *rq, struct ocf_bytes data)
 {
   struct session *s = rq->session;
   struct ocf_h1_frame f;
@@ -644,37 +650,37 @@ void request_up_body(struct ocf_request *rq, struct ocf_bytes data)
   if (sound)
     set_deadline(rq, cfg_of(rq)->chunk_timeout_ns);
   if (ocf_h1_server_data(&s->h1, data.n, &f) != 0) {
-    session_drop(s, OCF_EPROTO);
+    ocf_relay_session_drop(s, OCF_EPROTO);
     return;
   }
   if (!f.drop_payload) {
     struct ocf_bytes v[3] = { ocf_bytes(f.pre, f.n_pre), data, ocf_bytes(OCF_H1_CRLF, f.n_suf) };
     rq->bytes_out += data.n;
     if (ocf_chan_write(s->chan, v, 3) != 0) {
-      session_drop(s, OCF_ENOMEM);
+      ocf_relay_session_drop(s, OCF_ENOMEM);
       return;
     }
   }
   credit_down(rq);
 }
 
-void request_up_end(struct ocf_request *rq)
+void ocf_relay_request_up_end(struct ocf_request *rq)
 {
   struct session *s = rq->session;
   struct ocf_h1_frame f;
   if (ocf_h1_server_end(&s->h1, &f) != 0) {
-    session_drop(s, OCF_EPROTO);
+    ocf_relay_session_drop(s, OCF_EPROTO);
     return;
   }
   struct ocf_bytes v = ocf_bytes(f.pre, f.n_pre);
   if (f.n_pre > 0 && ocf_chan_write(s->chan, &v, 1) != 0) {
-    session_drop(s, OCF_ENOMEM);
+    ocf_relay_session_drop(s, OCF_ENOMEM);
     return;
   }
-  request_finish(rq, "ok");
+  ocf_relay_request_finish(rq, "ok");
 }
 
-void request_client_drained(struct ocf_request *rq)
+void ocf_relay_request_client_drained(struct ocf_request *rq)
 {
   credit_down(rq);
 }
@@ -704,11 +710,11 @@ void ocf_request_set_route(struct ocf_request *rq, unsigned route)
 void ocf_request_to_peer(struct ocf_request *rq, const struct ocf_peerid *peer,
                          struct ocf_bytes target)
 {
-  request_forward(rq, target_for_peer(rq->session->relay, peer), target);
+  ocf_relay_request_forward(rq, ocf_relay_target_for_peer(rq->session->relay, peer), target);
 }
 
 void ocf_request_to_service(struct ocf_request *rq, struct ocf_service *service,
                             struct ocf_bytes target)
 {
-  request_forward(rq, &service->target, target);
+  ocf_relay_request_forward(rq, &service->target, target);
 }

@@ -34,7 +34,7 @@ static void again_later(struct ocf_service *sv)
   ocf_alarm_start(relay_of(sv)->loop, &sv->alarm, after);
 }
 
-void service_probe_done(struct ocf_service *sv, unsigned status, int err)
+void ocf_relay_service_probe_done(struct ocf_service *sv, unsigned status, int err)
 {
   struct ocf_metrics *m = relay_of(sv)->loop->metrics;
   bool ok = status >= 200 && status < 300;
@@ -52,7 +52,7 @@ void service_probe_done(struct ocf_service *sv, unsigned status, int err)
   again_later(sv);
 }
 
-void service_probe_ready(struct ocf_service *sv)
+void ocf_relay_service_probe_ready(struct ocf_service *sv)
 {
   struct ocf_upstream *up = sv->probe;
   struct ocf_buf *b = &relay_of(sv)->scratch;
@@ -68,8 +68,8 @@ void service_probe_ready(struct ocf_service *sv)
     r = ocf_chan_write(up->chan, &v, 1);
   if (r != 0) {
     sv->probe = NULL;
-    upstream_drop(up, OCF_CHAN_ABORT);
-    service_probe_done(sv, 0, r);
+    ocf_relay_upstream_drop(up, OCF_CHAN_ABORT);
+    ocf_relay_service_probe_done(sv, 0, r);
     return;
   }
   ocf_alarm_start(relay_of(sv)->loop, &sv->alarm, PROBE_TIMEOUT_S * OCF_NS_PER_S);
@@ -81,13 +81,13 @@ static void on_alarm(struct ocf_alarm *a)
   if (sv->probe != NULL) {
     struct ocf_upstream *up = sv->probe;
     sv->probe = NULL;
-    upstream_drop(up, OCF_CHAN_ABORT);
-    service_probe_done(sv, 0, OCF_ETIME);
+    ocf_relay_upstream_drop(up, OCF_CHAN_ABORT);
+    ocf_relay_service_probe_done(sv, 0, OCF_ETIME);
     return;
   }
-  int r = upstream_probe(sv);
+  int r = ocf_relay_upstream_probe(sv);
   if (r != 0)
-    service_probe_done(sv, 0, r);
+    ocf_relay_service_probe_done(sv, 0, r);
 }
 
 int ocf_relay_add_service(struct ocf_relay *r, const struct ocf_service_config *cfg)
@@ -101,7 +101,7 @@ int ocf_relay_add_service(struct ocf_relay *r, const struct ocf_service_config *
   struct ocf_service *sv = OCF_NEW(r->loop->alloc, struct ocf_service);
   if (sv == NULL)
     return OCF_ENOMEM;
-  target_init(&sv->target, r);
+  ocf_relay_target_init(&sv->target, r);
   sv->target.service = sv;
   (void)snprintf(sv->target.host, sizeof(sv->target.host), "%s", cfg->host_header);
   (void)snprintf(sv->name, sizeof(sv->name), "%s", cfg->name);
@@ -144,7 +144,7 @@ enum ocf_service_health ocf_service_health(const struct ocf_service *s)
   return s->health;
 }
 
-void service_free_all(struct ocf_relay *r)
+void ocf_relay_service_free_all(struct ocf_relay *r)
 {
   OCF_LIST_FOREACH_SAFE (n, &r->services) {
     struct ocf_service *sv = OCF_LIST_ENTRY(n, struct ocf_service, link);

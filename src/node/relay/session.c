@@ -3,7 +3,7 @@
 
 #include "node/relay/relay_int.h"
 
-unsigned session_listener(const struct session *s)
+unsigned ocf_relay_session_listener(const struct session *s)
 {
   return s->caller.kind == OCF_CALLER_PEER ? OCF_METRIC_LISTENER_P2P : OCF_METRIC_LISTENER_HTTP;
 }
@@ -21,12 +21,13 @@ static void session_free(struct session *s)
   ocf_queue_clear(&s->rq.body);
   ocf_h1_server_fini(&s->h1);
   r->n_sessions--;
-  ocf_metric_move3(r->loop->metrics, OCF_METRIC_HTTP_CONNS, session_listener(s), 0, 0, -1);
+  ocf_metric_move3(r->loop->metrics, OCF_METRIC_HTTP_CONNS, ocf_relay_session_listener(s), 0, 0,
+                   -1);
   OCF_DELETE(r->loop->alloc, s);
 }
 
 /* Ends the session; while its input is being read, the freeing waits for the reader. */
-void session_end(struct session *s, enum ocf_chan_end how)
+void ocf_relay_session_end(struct session *s, enum ocf_chan_end how)
 {
   if (s->chan != NULL) {
     struct ocf_chan *chan = s->chan;
@@ -100,12 +101,12 @@ static void on_alarm(struct ocf_alarm *a)
     return;
   }
   if (s->phase == OCF_H1_PHASE_IDLE || s->phase == OCF_H1_PHASE_DRAIN) {
-    session_end(s, OCF_CHAN_CLOSE);
+    ocf_relay_session_end(s, OCF_CHAN_CLOSE);
     return;
   }
   ocf_metric_inc1(s->relay->loop->metrics, OCF_METRIC_HTTP_PARSE_ERRORS, OCF_METRIC_PARSE_TIMEOUT);
-  reply_timeout(s);
-  session_end(s, OCF_CHAN_CLOSE);
+  ocf_relay_reply_timeout(s);
+  ocf_relay_session_end(s, OCF_CHAN_CLOSE);
 }
 
 /* ---- input ---- */
@@ -113,17 +114,17 @@ static void on_alarm(struct ocf_alarm *a)
 static void begin(struct session *s)
 {
   s->relay->n_requests++;
-  request_begin(s);
+  ocf_relay_request_begin(s);
 }
 
 static void on_bad_input(struct session *s)
 {
   enum ocf_h1_error e = s->h1.error;
   if (s->rq.active)
-    request_bad_input(&s->rq, e);
+    ocf_relay_request_bad_input(&s->rq, e);
   else
-    reply_error(s, e);
-  session_end(s, OCF_CHAN_CLOSE);
+    ocf_relay_reply_error(s, e);
+  ocf_relay_session_end(s, OCF_CHAN_CLOSE);
 }
 
 /* Reads p[0..n) until it is used up or must wait; returns the bytes used. The session may be gone
@@ -145,11 +146,11 @@ static size_t feed(struct session *s, const uint8_t *p, size_t n, bool *alive)
     case OCF_H1_EV_HEAD: begin(s); break;
     case OCF_H1_EV_BODY:
       ocf_h1_pace_add(&s->pace, s->relay->loop->now_ns, data.n);
-      request_body(&s->rq, data);
+      ocf_relay_request_body(&s->rq, data);
       break;
-    case OCF_H1_EV_END: request_body_end(&s->rq); break;
+    case OCF_H1_EV_END: ocf_relay_request_body_end(&s->rq); break;
     case OCF_H1_EV_ERROR: on_bad_input(s); break;
-    case OCF_H1_EV_CLOSE: session_end(s, OCF_CHAN_CLOSE); break;
+    case OCF_H1_EV_CLOSE: ocf_relay_session_end(s, OCF_CHAN_CLOSE); break;
     case OCF_H1_EV_MORE:
     case OCF_H1_EV_HOLD:
     case OCF_H1_EV_INTERIM: more = false; break;
@@ -172,7 +173,7 @@ static void on_data(void *user, struct ocf_bytes view)
   if (ocf_queue_len(&s->held) == 0)
     done = feed(s, view.p, view.n, &alive);
   if (alive && done < view.n && ocf_queue_add(&s->held, view.p + done, view.n - done) != 0)
-    session_drop(s, OCF_ENOMEM);
+    ocf_relay_session_drop(s, OCF_ENOMEM);
 }
 
 /* Reads on in what was held back. */
@@ -192,18 +193,18 @@ static void resume(struct ocf_deferred *d)
   }
 }
 
-void session_resume_later(struct session *s)
+void ocf_relay_session_resume_later(struct session *s)
 {
   if (!s->closing)
     ocf_defer(s->relay->loop, &s->resume);
 }
 
 /* The client is gone or given up: whatever it asked for is cancelled. */
-void session_drop(struct session *s, int err)
+void ocf_relay_session_drop(struct session *s, int err)
 {
   if (s->rq.active)
-    request_client_gone(&s->rq, err);
-  session_end(s, OCF_CHAN_ABORT);
+    ocf_relay_request_client_gone(&s->rq, err);
+  ocf_relay_session_end(s, OCF_CHAN_ABORT);
 }
 
 /* A client that ends its sending half while it waits for an answer has left: HTTP clients do not
@@ -212,25 +213,25 @@ static void on_eof(void *user)
 {
   struct session *s = user;
   if (ocf_h1_server_eof(&s->h1) == 0 && !s->rq.active)
-    session_end(s, OCF_CHAN_CLOSE);
+    ocf_relay_session_end(s, OCF_CHAN_CLOSE);
   else
-    session_drop(s, OCF_EEOF);
+    ocf_relay_session_drop(s, OCF_EEOF);
 }
 
 static void on_drained(void *user)
 {
   struct session *s = user;
   if (s->rq.active)
-    request_client_drained(&s->rq);
+    ocf_relay_request_client_drained(&s->rq);
   else if (ocf_queue_len(&s->held) > 0)
-    session_resume_later(s);
+    ocf_relay_session_resume_later(s);
 }
 
 static void on_closed(void *user, int err)
 {
   struct session *s = user;
   s->chan = NULL; /* dead already */
-  session_drop(s, err);
+  ocf_relay_session_drop(s, err);
 }
 
 static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed };
@@ -258,28 +259,28 @@ int ocf_relay_serve(struct ocf_relay *r, struct ocf_chan *chan, const struct ocf
   ocf_h1_server_init(&s->h1, &r->pool, &r->cfg.h1);
   ocf_list_push_back(&r->sessions, &s->link);
   r->n_sessions++;
-  ocf_metric_move3(r->loop->metrics, OCF_METRIC_HTTP_CONNS, session_listener(s), 0, 0, 1);
-  ocf_metric_inc1(r->loop->metrics, OCF_METRIC_HTTP_CONNS_TOTAL, session_listener(s));
+  ocf_metric_move3(r->loop->metrics, OCF_METRIC_HTTP_CONNS, ocf_relay_session_listener(s), 0, 0, 1);
+  ocf_metric_inc1(r->loop->metrics, OCF_METRIC_HTTP_CONNS_TOTAL, ocf_relay_session_listener(s));
   ocf_chan_set_user(chan, &user_ops, s);
   update_phase(s);
   return 0;
 }
 
 /* Idle sessions end now, the others after the answer that is under way. */
-void session_drain_all(struct ocf_relay *r)
+void ocf_relay_session_drain_all(struct ocf_relay *r)
 {
   OCF_LIST_FOREACH_SAFE (n, &r->sessions) {
     struct session *s = OCF_LIST_ENTRY(n, struct session, link);
     ocf_h1_server_close_after(&s->h1);
     if (!s->rq.active && ocf_h1_server_closing(&s->h1))
-      session_end(s, OCF_CHAN_CLOSE);
+      ocf_relay_session_end(s, OCF_CHAN_CLOSE);
   }
 }
 
-void session_free_all(struct ocf_relay *r)
+void ocf_relay_session_free_all(struct ocf_relay *r)
 {
   OCF_LIST_FOREACH_SAFE (n, &r->sessions) {
     struct session *s = OCF_LIST_ENTRY(n, struct session, link);
-    session_drop(s, OCF_ECANCELED);
+    ocf_relay_session_drop(s, OCF_ECANCELED);
   }
 }

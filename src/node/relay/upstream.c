@@ -10,13 +10,13 @@ enum { REAP_EVERY_MS = 500, SURPLUS_IDLE_MS = 500, IDLE_HARD_FACTOR = 64 };
 
 /* ---- targets ---- */
 
-void target_init(struct target *t, struct ocf_relay *r)
+void ocf_relay_target_init(struct target *t, struct ocf_relay *r)
 {
   *t = (struct target){ .relay = r };
   ocf_list_init(&t->idle);
 }
 
-struct target *target_for_peer(struct ocf_relay *r, const struct ocf_peerid *peer)
+struct target *ocf_relay_target_for_peer(struct ocf_relay *r, const struct ocf_peerid *peer)
 {
   struct ocf_map_node *n = ocf_map_find(&r->peers, ocf_peerid_view(peer));
   if (n != NULL)
@@ -25,7 +25,7 @@ struct target *target_for_peer(struct ocf_relay *r, const struct ocf_peerid *pee
   if (t == NULL)
     return NULL;
   char text[OCF_PEERID_TEXT_SIZE];
-  target_init(t, r);
+  ocf_relay_target_init(t, r);
   t->peer = *peer;
   (void)snprintf(t->host, sizeof(t->host), "%s", ocf_peerid_text(peer, text));
   if (ocf_map_insert(&r->peers, &t->node, ocf_peerid_view(&t->peer)) != 0) {
@@ -35,7 +35,7 @@ struct target *target_for_peer(struct ocf_relay *r, const struct ocf_peerid *pee
   return t;
 }
 
-void target_put(struct target *t)
+void ocf_relay_target_put(struct target *t)
 {
   if (t->service != NULL || t->n_conns > 0 || t->n_requests > 0)
     return;
@@ -65,7 +65,7 @@ static void up_free(struct ocf_upstream *up)
     OCF_DELETE(up->relay->loop->alloc, up);
 }
 
-void upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how)
+void ocf_relay_upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how)
 {
   if (up->chan != NULL)
     ocf_chan_end(up->chan, how);
@@ -77,8 +77,8 @@ void upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how)
 static void drop_idle(struct ocf_upstream *up, enum ocf_chan_end how)
 {
   struct target *t = up->target;
-  upstream_drop(up, how);
-  target_put(t);
+  ocf_relay_upstream_drop(up, how);
+  ocf_relay_target_put(t);
 }
 
 /* The connection failed under its user, who may ask for another one at once. */
@@ -92,10 +92,10 @@ static void fail(struct ocf_upstream *up, int err)
   up_free(up);
   if (rq != NULL) {
     rq->up = NULL;
-    request_up_failed(rq, err, got);
+    ocf_relay_request_up_failed(rq, err, got);
   } else if (probing != NULL) {
     probing->probe = NULL;
-    service_probe_done(probing, 0, err);
+    ocf_relay_service_probe_done(probing, 0, err);
   }
 }
 
@@ -114,8 +114,8 @@ static void probe_done(struct ocf_upstream *up, unsigned status)
   struct ocf_service *sv = up->probing;
   sv->probe = NULL;
   up->probing = NULL;
-  upstream_drop(up, OCF_CHAN_CLOSE);
-  service_probe_done(sv, status, 0);
+  ocf_relay_upstream_drop(up, OCF_CHAN_CLOSE);
+  ocf_relay_service_probe_done(sv, status, 0);
 }
 
 /* Hands one event of the answer to its user. False when `up` is not ours to touch any more. */
@@ -129,10 +129,10 @@ static bool deliver(struct ocf_upstream *up, enum ocf_h1_event ev, struct ocf_by
       probe_done(up, ocf_h1_client_head(&up->h1)->status);
       break;
     }
-    request_up_head(rq);
+    ocf_relay_request_up_head(rq);
     break;
-  case OCF_H1_EV_BODY: request_up_body(rq, data); break;
-  case OCF_H1_EV_END: request_up_end(rq); break;
+  case OCF_H1_EV_BODY: ocf_relay_request_up_body(rq, data); break;
+  case OCF_H1_EV_END: ocf_relay_request_up_end(rq); break;
   case OCF_H1_EV_ERROR:
     OCF_LOGF(up->relay->loop->log, "http", OCF_LOG_WARN, "target broke HTTP/1.1",
              OCF_LOG_STR("target", up->target->host),
@@ -194,7 +194,7 @@ static void on_drained(void *user)
 {
   struct ocf_upstream *up = user;
   if (up->rq != NULL && up->state == UP_BUSY)
-    request_up_drained(up->rq);
+    ocf_relay_request_up_drained(up->rq);
 }
 
 static void on_closed(void *user, int err)
@@ -215,9 +215,9 @@ static void ready(struct ocf_upstream *up)
 {
   up->state = UP_BUSY;
   if (up->rq != NULL)
-    request_up_ready(up->rq);
+    ocf_relay_request_up_ready(up->rq);
   else
-    service_probe_ready(up->probing);
+    ocf_relay_service_probe_ready(up->probing);
 }
 
 static void on_connected(void *user)
@@ -272,14 +272,14 @@ static struct ocf_upstream *take_idle(struct target *t)
   return up;
 }
 
-int upstream_acquire(struct ocf_request *rq)
+int ocf_relay_upstream_acquire(struct ocf_request *rq)
 {
   struct target *t = rq->target;
   struct ocf_upstream *up = take_idle(t);
   if (up != NULL) {
     up->rq = rq;
     rq->up = up;
-    request_up_ready(rq);
+    ocf_relay_request_up_ready(rq);
     return 0;
   }
   up = up_new(t->relay, t);
@@ -297,7 +297,7 @@ int upstream_acquire(struct ocf_request *rq)
   return err;
 }
 
-int upstream_probe(struct ocf_service *sv)
+int ocf_relay_upstream_probe(struct ocf_service *sv)
 {
   struct ocf_upstream *up = up_new(sv->target.relay, &sv->target);
   if (up == NULL)
@@ -331,7 +331,7 @@ static size_t pool_max(const struct ocf_relay *r, const struct target *t)
   return t->service == NULL ? r->cfg.peer_pool_max : r->cfg.service_pool_max;
 }
 
-void upstream_release(struct ocf_upstream *up)
+void ocf_relay_upstream_release(struct ocf_upstream *up)
 {
   struct ocf_relay *r = relay_of(up);
   struct target *t = up->target;
@@ -340,7 +340,7 @@ void upstream_release(struct ocf_upstream *up)
   up->rq = NULL;
   if (up->state != UP_BUSY || !ocf_h1_client_reusable(&up->h1) ||
       t->n_idle >= max * IDLE_HARD_FACTOR || r->draining) {
-    upstream_drop(up, up->state == UP_BUSY ? OCF_CHAN_CLOSE : OCF_CHAN_ABORT);
+    ocf_relay_upstream_drop(up, up->state == UP_BUSY ? OCF_CHAN_CLOSE : OCF_CHAN_ABORT);
     return;
   }
   up->state = UP_IDLE;
@@ -365,7 +365,7 @@ static void reap_list(struct ocf_relay *r, struct ocf_list *ages, uint64_t idle_
   }
 }
 
-void upstream_reap(struct ocf_alarm *reaper)
+void ocf_relay_upstream_reap(struct ocf_alarm *reaper)
 {
   struct ocf_relay *r = OCF_CONTAINER_OF(reaper, struct ocf_relay, reaper);
   reap_list(r, &r->peer_ages, r->cfg.peer_pool_idle_ns);
@@ -374,13 +374,13 @@ void upstream_reap(struct ocf_alarm *reaper)
     ocf_alarm_start(r->loop, reaper, REAP_EVERY_MS * OCF_NS_PER_MS);
 }
 
-void upstream_free_all(struct ocf_relay *r)
+void ocf_relay_upstream_free_all(struct ocf_relay *r)
 {
   struct ocf_map_iter it = { 0 };
   struct ocf_map_node *n;
   OCF_LIST_FOREACH_SAFE (l, &r->upstreams) {
-    upstream_drop(OCF_LIST_ENTRY(l, struct ocf_upstream, all_link), OCF_CHAN_ABORT);
+    ocf_relay_upstream_drop(OCF_LIST_ENTRY(l, struct ocf_upstream, all_link), OCF_CHAN_ABORT);
   }
   while (ocf_map_next(&r->peers, &it, &n))
-    target_put(OCF_CONTAINER_OF(n, struct target, node));
+    ocf_relay_target_put(OCF_CONTAINER_OF(n, struct target, node));
 }

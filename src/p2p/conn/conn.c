@@ -18,7 +18,7 @@ void ocf_conn_config_init(struct ocf_conn_config *cfg)
   };
 }
 
-void conn_mark(struct ocf_conn *c)
+void ocf_conn_mark(struct ocf_conn *c)
 {
   if (!ocf_list_linked(&c->dirty_link) && c->phase != CONN_IS_DOWN)
     ocf_list_push_back(&c->cfg->pool->dirty, &c->dirty_link);
@@ -44,12 +44,12 @@ int ocf_conn_new(const struct ocf_conn_config *cfg, uint64_t now_ns, enum ocf_co
   ocf_list_init(&c->talks);
   ocf_list_init(&c->neg_tx);
   ocf_list_init(&c->ending);
-  int err = conn_up_start(c);
+  int err = ocf_conn_up_start(c);
   if (err != 0) {
     ocf_conn_free(c);
     return err;
   }
-  conn_mark(c);
+  ocf_conn_mark(c);
   *out = c;
   return 0;
 }
@@ -61,12 +61,12 @@ void ocf_conn_free(struct ocf_conn *c)
   ocf_list_remove(&c->dirty_link);
   struct ocf_list *n;
   while ((n = ocf_list_pop_front(&c->streams)) != NULL)
-    conn_stream_free(OCF_LIST_ENTRY(n, struct ocf_stream, link));
+    ocf_conn_stream_free(OCF_LIST_ENTRY(n, struct ocf_stream, link));
   OCF_ASSERT(c->n_streams == 0);
   ocf_yamux_free(c->y);
-  conn_up_free(c);
-  conn_rx_drop(c);
-  conn_tx_drop(c);
+  ocf_conn_up_free(c);
+  ocf_conn_rx_drop(c);
+  ocf_conn_tx_drop(c);
   if (c->was_up || c->key.pb != NULL) {
     ocf_pubkey_fini(&c->key);
     ocf_noise_tx_fini(&c->seal);
@@ -75,7 +75,7 @@ void ocf_conn_free(struct ocf_conn *c)
   OCF_DELETE(c->cfg->a, c);
 }
 
-void conn_doom(struct ocf_conn *c, int err, const char *why, uint32_t code)
+void ocf_conn_doom(struct ocf_conn *c, int err, const char *why, uint32_t code)
 {
   if (c->doomed)
     return;
@@ -86,7 +86,7 @@ void conn_doom(struct ocf_conn *c, int err, const char *why, uint32_t code)
     ocf_yamux_abort(c->y, code); /* its events end the streams, then the session */
   else
     c->phase = CONN_OVER;
-  conn_mark(c);
+  ocf_conn_mark(c);
 }
 
 /* --- events --- */
@@ -120,10 +120,10 @@ static bool on_session(struct ocf_conn *c, const struct ocf_yamux_event *ye,
   case OCF_YAMUX_EV_OPENED:
   case OCF_YAMUX_EV_DATA:
   case OCF_YAMUX_EV_FIN:
-  case OCF_YAMUX_EV_RESET: return conn_stream_event(c, ye, ev);
+  case OCF_YAMUX_EV_RESET: return ocf_conn_stream_event(c, ye, ev);
   case OCF_YAMUX_EV_CAN_OPEN: ev->type = OCF_CONN_CAN_OPEN; return true;
   case OCF_YAMUX_EV_RTT: return false;
-  case OCF_YAMUX_EV_DRAINED: conn_doom(c, 0, "closed by us", OCF_YAMUX_SHUTDOWN); return false;
+  case OCF_YAMUX_EV_DRAINED: ocf_conn_doom(c, 0, "closed by us", OCF_YAMUX_SHUTDOWN); return false;
   case OCF_YAMUX_EV_DEAD: session_over(c, ye); return false;
   }
   return false;
@@ -134,8 +134,8 @@ static void at_eof(struct ocf_conn *c)
 {
   bool early = c->phase < CONN_OPEN;
   int err = c->rx_err == 0 || c->rx_err == OCF_ERESET ? OCF_EEOF : c->rx_err;
-  conn_doom(c, err, early ? "the connection ended during the handshake" : "the connection ended",
-            0);
+  ocf_conn_doom(c, err,
+                early ? "the connection ended during the handshake" : "the connection ended", 0);
 }
 
 /* One event out of the session; false when it has none. */
@@ -149,10 +149,10 @@ static bool session_next(struct ocf_conn *c, struct ocf_conn_event *ev)
       if (c->phase != CONN_OPEN)
         return false;
     }
-    if (conn_open_frame(c) || c->doomed)
+    if (ocf_conn_open_frame(c) || c->doomed)
       continue; /* a doomed session's last events come without input */
     if (!c->rx_eof)
-      return conn_stream_writable(c, ev);
+      return ocf_conn_stream_writable(c, ev);
     at_eof(c);
   }
   return false;
@@ -174,7 +174,7 @@ static bool next_event(struct ocf_conn *c, struct ocf_conn_event *ev)
     return true;
   }
   if (c->phase < CONN_OPEN) {
-    conn_up_step(c);
+    ocf_conn_up_step(c);
     if (c->rx_eof && c->phase < CONN_OPEN)
       at_eof(c);
   }
@@ -183,9 +183,9 @@ static bool next_event(struct ocf_conn *c, struct ocf_conn_event *ev)
     ev->type = OCF_CONN_UP;
     return true;
   }
-  if (conn_stream_gone(c, ev) || session_next(c, ev))
+  if (ocf_conn_stream_gone(c, ev) || session_next(c, ev))
     return true;
-  if (conn_stream_gone(c, ev)) /* the session's last words may have ended some */
+  if (ocf_conn_stream_gone(c, ev)) /* the session's last words may have ended some */
     return true;
   if (c->phase != CONN_OVER || !down_due(c))
     return false;
@@ -201,7 +201,7 @@ bool ocf_conn_event(struct ocf_conn *c, uint64_t now_ns, struct ocf_conn_event *
 {
   c->now_ns = now_ns;
   if (c->zombie != NULL) {
-    conn_stream_free(c->zombie);
+    ocf_conn_stream_free(c->zombie);
     c->zombie = NULL;
   }
   if (c->phase == CONN_IS_DOWN)
@@ -210,9 +210,9 @@ bool ocf_conn_event(struct ocf_conn *c, uint64_t now_ns, struct ocf_conn_event *
   if (next_event(c, ev))
     return true;
   if (c->phase >= CONN_OVER)
-    conn_rx_drop(c);
+    ocf_conn_rx_drop(c);
   else
-    conn_rx_settle(c);
+    ocf_conn_rx_settle(c);
   return false;
 }
 
@@ -226,7 +226,7 @@ uint64_t ocf_conn_deadline(const struct ocf_conn *c)
   if (c->tx_bytes > 0)
     t = ocf_time_min(t, c->stall_deadline_ns);
   if (c->phase == CONN_OPEN) {
-    t = ocf_time_min(t, conn_stream_deadline(c));
+    t = ocf_time_min(t, ocf_conn_stream_deadline(c));
     t = ocf_time_min(t, ocf_yamux_deadline(c->y));
   }
   return t;
@@ -237,21 +237,21 @@ void ocf_conn_tick(struct ocf_conn *c, uint64_t now_ns)
   c->now_ns = now_ns;
   if (now_ns < ocf_conn_deadline(c))
     return;
-  conn_mark(c);
+  ocf_conn_mark(c);
   if (c->tx_bytes > 0 && now_ns >= c->stall_deadline_ns) {
     c->drop = true;
-    conn_doom(c, OCF_ETIME, "the peer stopped reading from the socket", 0);
+    ocf_conn_doom(c, OCF_ETIME, "the peer stopped reading from the socket", 0);
     return;
   }
   if (now_ns >= c->phase_deadline_ns && !c->doomed) {
     if (c->closing)
-      conn_doom(c, 0, "closed by us", OCF_YAMUX_SHUTDOWN);
+      ocf_conn_doom(c, 0, "closed by us", OCF_YAMUX_SHUTDOWN);
     else
-      conn_doom(c, OCF_ETIME, "the handshake took too long", 0);
+      ocf_conn_doom(c, OCF_ETIME, "the handshake took too long", 0);
     return;
   }
   if (c->phase == CONN_OPEN) {
-    conn_stream_timeouts(c);
+    ocf_conn_stream_timeouts(c);
     ocf_yamux_tick(c->y, now_ns);
   }
 }
@@ -263,19 +263,19 @@ void ocf_conn_close(struct ocf_conn *c, uint64_t now_ns, uint64_t grace_ns)
     return;
   c->closing = true;
   if (c->phase < CONN_OPEN) {
-    conn_doom(c, 0, "closed by us", 0);
+    ocf_conn_doom(c, 0, "closed by us", 0);
     return;
   }
   c->phase_deadline_ns = ocf_time_add(now_ns, grace_ns);
   ocf_yamux_drain(c->y);
-  conn_mark(c);
+  ocf_conn_mark(c);
 }
 
 void ocf_conn_abort(struct ocf_conn *c, int err, const char *why)
 {
   c->drop = true;
-  conn_doom(c, err, why != NULL ? why : "closed by us", 0);
-  conn_mark(c);
+  ocf_conn_doom(c, err, why != NULL ? why : "closed by us", 0);
+  ocf_conn_mark(c);
 }
 
 /* --- what it knows --- */

@@ -125,43 +125,44 @@ struct ocf_stream {
 };
 
 /* conn.c */
-void conn_mark(struct ocf_conn *c);
+void ocf_conn_mark(struct ocf_conn *c);
 /* Begins the end, once: the muxer is told `code`, streams go, DOWN reports `err` and `why`. */
-void conn_doom(struct ocf_conn *c, int err, const char *why, uint32_t code);
+void ocf_conn_doom(struct ocf_conn *c, int err, const char *why, uint32_t code);
 
 /* conn_io.c */
 /* The frame being built, with room for CONN_ROOM_MIN bytes; NULL when the queue is full. */
-struct ocf_yamux_out *conn_area(struct ocf_conn *c);
+struct ocf_yamux_out *ocf_conn_area(struct ocf_conn *c);
 /* Ends the frame being built: sealed if it has anything in it. */
-void conn_seal(struct ocf_conn *c);
-/* Contiguous space for unsealed handshake bytes; NULL without memory. conn_raw_done() adds them. */
-uint8_t *conn_raw(struct ocf_conn *c, size_t *cap);
-void conn_raw_done(struct ocf_conn *c, size_t n);
+void ocf_conn_seal(struct ocf_conn *c);
+/* Contiguous space for unsealed handshake bytes; NULL without memory. ocf_conn_raw_done() adds
+ * them. */
+uint8_t *ocf_conn_raw(struct ocf_conn *c, size_t *cap);
+void ocf_conn_raw_done(struct ocf_conn *c, size_t n);
 /* Opens the next whole frame into c->plain. False when there is none, or c is doomed by it. */
-bool conn_open_frame(struct ocf_conn *c);
+bool ocf_conn_open_frame(struct ocf_conn *c);
 /* Gives the receive buffer back if nothing, or only a little, is in it. */
-void conn_rx_settle(struct ocf_conn *c);
-void conn_tx_drop(struct ocf_conn *c);
-void conn_rx_drop(struct ocf_conn *c);
+void ocf_conn_rx_settle(struct ocf_conn *c);
+void ocf_conn_tx_drop(struct ocf_conn *c);
+void ocf_conn_rx_drop(struct ocf_conn *c);
 
 /* conn_up.c */
-OCF_NODISCARD int conn_up_start(struct ocf_conn *c);
+OCF_NODISCARD int ocf_conn_up_start(struct ocf_conn *c);
 /* Takes what was received as far as the upgrade goes, and queues the answers. */
-void conn_up_step(struct ocf_conn *c);
-void conn_up_free(struct ocf_conn *c);
+void ocf_conn_up_step(struct ocf_conn *c);
+void ocf_conn_up_free(struct ocf_conn *c);
 
 /* conn_stream.c */
 /* Turns one muxer event into one of ours. False: nothing for our user. */
-bool conn_stream_event(struct ocf_conn *c, const struct ocf_yamux_event *ye,
-                       struct ocf_conn_event *ev);
+bool ocf_conn_stream_event(struct ocf_conn *c, const struct ocf_yamux_event *ye,
+                           struct ocf_conn_event *ev);
 /* Reports the next stream of c->ending. */
-bool conn_stream_gone(struct ocf_conn *c, struct ocf_conn_event *ev);
+bool ocf_conn_stream_gone(struct ocf_conn *c, struct ocf_conn_event *ev);
 /* The next stream that may write. */
-bool conn_stream_writable(struct ocf_conn *c, struct ocf_conn_event *ev);
+bool ocf_conn_stream_writable(struct ocf_conn *c, struct ocf_conn_event *ev);
 /* Sends what negotiations have to say. */
-void conn_stream_talk(struct ocf_conn *c);
-void conn_stream_timeouts(struct ocf_conn *c);
-uint64_t conn_stream_deadline(const struct ocf_conn *c);
-void conn_stream_free(struct ocf_stream *s);
+void ocf_conn_stream_talk(struct ocf_conn *c);
+void ocf_conn_stream_timeouts(struct ocf_conn *c);
+uint64_t ocf_conn_stream_deadline(const struct ocf_conn *c);
+void ocf_conn_stream_free(struct ocf_stream *s);
 
 #endif

@@ -105,7 +105,7 @@ uint8_t *ocf_conn_rx_space(struct ocf_conn *c, size_t *cap)
   if (c->rx == NULL) {
     c->rx = rx_get(c->cfg->pool);
     if (c->rx == NULL) {
-      conn_doom(c, OCF_ENOMEM, "no memory to receive", OCF_YAMUX_RESOURCE_LIMIT);
+      ocf_conn_doom(c, OCF_ENOMEM, "no memory to receive", OCF_YAMUX_RESOURCE_LIMIT);
       return NULL;
     }
     memcpy(c->rx->p, c->stash, c->n_stash);
@@ -129,13 +129,13 @@ void ocf_conn_rx(struct ocf_conn *c, uint64_t now_ns, size_t n)
     return;
   OCF_ASSERT(n <= OCF_CONN_RX_SIZE - c->rx_n);
   if (n == 0) {
-    conn_rx_settle(c);
+    ocf_conn_rx_settle(c);
     return;
   }
   c->rx_n += n;
   c->stats.rx_bytes += n;
   c->last_rx_ns = now_ns;
-  conn_mark(c);
+  ocf_conn_mark(c);
 }
 
 void ocf_conn_rx_end(struct ocf_conn *c, uint64_t now_ns, int err)
@@ -145,10 +145,10 @@ void ocf_conn_rx_end(struct ocf_conn *c, uint64_t now_ns, int err)
     return;
   c->rx_eof = true;
   c->rx_err = err;
-  conn_mark(c);
+  ocf_conn_mark(c);
 }
 
-bool conn_open_frame(struct ocf_conn *c)
+bool ocf_conn_open_frame(struct ocf_conn *c)
 {
   OCF_ASSERT(c->plain.n == 0);
   if (c->doomed || c->rx == NULL || c->rx_at == c->rx_n)
@@ -161,7 +161,7 @@ bool conn_open_frame(struct ocf_conn *c)
   if (err != 0) {
     c->drop = true;
     c->plain = ocf_bytes(NULL, 0);
-    conn_doom(c, err, "a frame could not be decrypted", OCF_YAMUX_PROTOCOL_ERROR);
+    ocf_conn_doom(c, err, "a frame could not be decrypted", OCF_YAMUX_PROTOCOL_ERROR);
     return false;
   }
   c->rx_at += (size_t)len;
@@ -169,7 +169,7 @@ bool conn_open_frame(struct ocf_conn *c)
   return true;
 }
 
-void conn_rx_settle(struct ocf_conn *c)
+void ocf_conn_rx_settle(struct ocf_conn *c)
 {
   if (c->rx == NULL || c->plain.n > 0 || c->rest.n > 0)
     return;
@@ -183,7 +183,7 @@ void conn_rx_settle(struct ocf_conn *c)
   c->rx_at = c->rx_n = 0;
 }
 
-void conn_rx_drop(struct ocf_conn *c)
+void ocf_conn_rx_drop(struct ocf_conn *c)
 {
   if (c->rx != NULL)
     rx_put(c->cfg->pool, c->rx);
@@ -208,7 +208,7 @@ static bool tx_grow(struct ocf_conn *c, bool force)
     return false;
   struct conn_tx *tx = tx_get(c->cfg->pool);
   if (tx == NULL) {
-    conn_doom(c, OCF_ENOMEM, "no memory to send", OCF_YAMUX_RESOURCE_LIMIT);
+    ocf_conn_doom(c, OCF_ENOMEM, "no memory to send", OCF_YAMUX_RESOURCE_LIMIT);
     return false;
   }
   if (c->tx_tail != NULL)
@@ -220,13 +220,13 @@ static bool tx_grow(struct ocf_conn *c, bool force)
   return true;
 }
 
-struct ocf_yamux_out *conn_area(struct ocf_conn *c)
+struct ocf_yamux_out *ocf_conn_area(struct ocf_conn *c)
 {
   if (c->drop || c->phase == CONN_IS_DOWN)
     return NULL;
   if (c->out.p != NULL && c->out.cap - c->out.n >= CONN_ROOM_MIN)
     return &c->out;
-  conn_seal(c);
+  ocf_conn_seal(c);
   if (tail_free(c) < CONN_AREA_MIN + OCF_NOISE_OVERHEAD && !tx_grow(c, false))
     return NULL;
   c->out.p = c->tx_tail->p + c->tx_tail->n + OCF_NOISE_HEADER_LEN;
@@ -241,10 +241,10 @@ static void queued(struct ocf_conn *c, size_t n)
   if (c->tx_bytes == 0 && c->cfg->stall_ns > 0)
     c->stall_deadline_ns = ocf_time_add(c->now_ns, c->cfg->stall_ns);
   c->tx_bytes += n;
-  conn_mark(c);
+  ocf_conn_mark(c);
 }
 
-void conn_seal(struct ocf_conn *c)
+void ocf_conn_seal(struct ocf_conn *c)
 {
   if (c->out.p == NULL)
     return;
@@ -255,14 +255,14 @@ void conn_seal(struct ocf_conn *c)
   int err = ocf_noise_seal_frame(&c->seal, c->tx_tail->p + c->tx_tail->n, n);
   if (err != 0) {
     c->drop = true;
-    conn_doom(c, err, "the channel's counter is used up", OCF_YAMUX_INTERNAL_ERROR);
+    ocf_conn_doom(c, err, "the channel's counter is used up", OCF_YAMUX_INTERNAL_ERROR);
     return;
   }
   c->stats.tx_frames++;
   queued(c, n + OCF_NOISE_OVERHEAD);
 }
 
-uint8_t *conn_raw(struct ocf_conn *c, size_t *cap)
+uint8_t *ocf_conn_raw(struct ocf_conn *c, size_t *cap)
 {
   OCF_ASSERT(c->out.p == NULL);
   if (tail_free(c) == 0 && !tx_grow(c, true))
@@ -271,7 +271,7 @@ uint8_t *conn_raw(struct ocf_conn *c, size_t *cap)
   return c->tx_tail->p + c->tx_tail->n;
 }
 
-void conn_raw_done(struct ocf_conn *c, size_t n)
+void ocf_conn_raw_done(struct ocf_conn *c, size_t n)
 {
   OCF_ASSERT(n <= tail_free(c));
   if (n > 0)
@@ -301,7 +301,7 @@ static void tx_settle(struct ocf_conn *c)
   }
 }
 
-void conn_tx_drop(struct ocf_conn *c)
+void ocf_conn_tx_drop(struct ocf_conn *c)
 {
   c->out = (struct ocf_yamux_out){ 0 };
   while (c->tx_head != NULL)
@@ -315,11 +315,11 @@ void ocf_conn_flush(struct ocf_conn *c, uint64_t now_ns)
   if (c->drop || c->phase == CONN_IS_DOWN)
     return;
   if (c->y != NULL) {
-    conn_stream_talk(c);
-    while (ocf_yamux_has_output(c->y) && conn_area(c) != NULL)
+    ocf_conn_stream_talk(c);
+    while (ocf_yamux_has_output(c->y) && ocf_conn_area(c) != NULL)
       ocf_yamux_output(c->y, now_ns, &c->out);
   }
-  conn_seal(c);
+  ocf_conn_seal(c);
   tx_settle(c);
 }
 
@@ -357,7 +357,7 @@ void ocf_conn_tx_done(struct ocf_conn *c, uint64_t now_ns, size_t n)
   tx_settle(c);
   if (c->phase >= CONN_OVER || (c->y != NULL && ocf_yamux_has_writable(c->y)) ||
       (c->y != NULL && ocf_yamux_has_output(c->y)) || !ocf_list_empty(&c->neg_tx))
-    conn_mark(c);
+    ocf_conn_mark(c);
 }
 
 bool ocf_conn_tx_pending(const struct ocf_conn *c)

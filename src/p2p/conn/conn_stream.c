@@ -35,7 +35,7 @@ static void neg_free(struct ocf_stream *s)
   s->neg = NULL;
 }
 
-void conn_stream_free(struct ocf_stream *s)
+void ocf_conn_stream_free(struct ocf_stream *s)
 {
   struct ocf_conn *c = s->c;
   if (s->state == STREAM_NEG_IN)
@@ -89,7 +89,7 @@ static size_t put(struct ocf_stream *s, const struct ocf_bytes *v, size_t n)
 {
   struct ocf_conn *c = s->c;
   struct ocf_yamux_out none = { 0 };
-  struct ocf_yamux_out *out = conn_area(c);
+  struct ocf_yamux_out *out = ocf_conn_area(c);
   return ocf_yamux_write(c->y, c->now_ns, s->ys, v, n, out != NULL ? out : &none);
 }
 
@@ -107,11 +107,11 @@ static void settle(struct ocf_stream *s)
   if (s->fin_out && !s->fin_sent && writable && talked) {
     ocf_yamux_finish(c->y, s->ys);
     s->fin_sent = true;
-    conn_mark(c);
+    ocf_conn_mark(c);
   }
   if (s->fin_sent && s->fin_in && s->state == STREAM_OPEN) {
     ocf_list_push_back(&c->ending, &s->end_link);
-    conn_mark(c);
+    ocf_conn_mark(c);
   }
 }
 
@@ -119,7 +119,7 @@ static void want_talk(struct ocf_stream *s)
 {
   if (neg_has_out(s) && !ocf_list_linked(&s->tx_link)) {
     ocf_list_push_back(&s->c->neg_tx, &s->tx_link);
-    conn_mark(s->c);
+    ocf_conn_mark(s->c);
   }
 }
 
@@ -136,7 +136,7 @@ static void talk(struct ocf_stream *s)
   settle(s);
 }
 
-void conn_stream_talk(struct ocf_conn *c)
+void ocf_conn_stream_talk(struct ocf_conn *c)
 {
   if (c->phase != CONN_OPEN)
     return;
@@ -210,7 +210,7 @@ size_t ocf_stream_writev(struct ocf_stream *s, const struct ocf_bytes *iov, size
     if (!neg_has_out(s))
       ocf_list_remove(&s->tx_link);
     settle(s);
-    conn_mark(s->c);
+    ocf_conn_mark(s->c);
   }
   return done;
 }
@@ -247,8 +247,8 @@ void ocf_stream_reset(struct ocf_stream *s, uint32_t code)
   if (s == c->zombie)
     return; /* it is gone already, and freed by the next event */
   give_back(s, false, code);
-  conn_stream_free(s);
-  conn_mark(c);
+  ocf_conn_stream_free(s);
+  ocf_conn_mark(c);
 }
 
 void ocf_stream_consumed(struct ocf_stream *s, size_t n)
@@ -257,7 +257,7 @@ void ocf_stream_consumed(struct ocf_stream *s, size_t n)
     return;
   ocf_yamux_consumed(s->c->y, s->c->now_ns, s->ys, n);
   if (ocf_yamux_has_output(s->c->y))
-    conn_mark(s->c);
+    ocf_conn_mark(s->c);
 }
 
 /* --- opening --- */
@@ -300,7 +300,7 @@ int ocf_conn_open(struct ocf_conn *c, uint64_t now_ns, const struct ocf_bytes *p
   ocf_mss_init_initiator(&s->neg->mss, c->cfg->a, s->neg->protos, lazy ? 1 : n);
   int err = ocf_yamux_open(c->y, now_ns, s, &s->ys);
   if (err != 0) {
-    conn_stream_free(s);
+    ocf_conn_stream_free(s);
     return err;
   }
   c->stats.streams_out++;
@@ -337,13 +337,13 @@ static void talk_failed(struct ocf_stream *s, int err)
   c->stats.streams_refused += s->inbound ? 1 : 0;
   if (!s->known) {
     give_back(s, false, OCF_STREAM_NEGOTIATION_FAILED);
-    conn_stream_free(s);
+    ocf_conn_stream_free(s);
   } else {
     s->gone_err = err;
     s->gone_code = OCF_STREAM_NEGOTIATION_FAILED;
     ocf_list_push_back(&c->ending, &s->end_link);
   }
-  conn_mark(c);
+  ocf_conn_mark(c);
 }
 
 static void agreed(struct ocf_stream *s, struct ocf_bytes rest, struct ocf_conn_event *ev)
@@ -433,7 +433,7 @@ static bool on_reset(struct ocf_stream *s, const struct ocf_yamux_event *ye,
   struct ocf_conn *c = s->c;
   if (!s->known) {
     give_back(s, false, 0);
-    conn_stream_free(s);
+    ocf_conn_stream_free(s);
     return false;
   }
   if (!ocf_list_linked(&s->end_link)) { /* else its own end is still to be told */
@@ -444,8 +444,8 @@ static bool on_reset(struct ocf_stream *s, const struct ocf_yamux_event *ye,
   return true;
 }
 
-bool conn_stream_event(struct ocf_conn *c, const struct ocf_yamux_event *ye,
-                       struct ocf_conn_event *ev)
+bool ocf_conn_stream_event(struct ocf_conn *c, const struct ocf_yamux_event *ye,
+                           struct ocf_conn_event *ev)
 {
   if (ye->kind == OCF_YAMUX_EV_OPENED) {
     on_opened(c, ye->stream);
@@ -460,7 +460,7 @@ bool conn_stream_event(struct ocf_conn *c, const struct ocf_yamux_event *ye,
   return ye->kind == OCF_YAMUX_EV_DATA ? on_data(s, ye->data, ev) : on_fin(s, ev);
 }
 
-bool conn_stream_gone(struct ocf_conn *c, struct ocf_conn_event *ev)
+bool ocf_conn_stream_gone(struct ocf_conn *c, struct ocf_conn_event *ev)
 {
   if (ocf_list_empty(&c->ending))
     return false;
@@ -468,10 +468,10 @@ bool conn_stream_gone(struct ocf_conn *c, struct ocf_conn_event *ev)
   return true;
 }
 
-bool conn_stream_writable(struct ocf_conn *c, struct ocf_conn_event *ev)
+bool ocf_conn_stream_writable(struct ocf_conn *c, struct ocf_conn_event *ev)
 {
   while (ocf_yamux_has_writable(c->y)) {
-    struct ocf_yamux_out *out = conn_area(c);
+    struct ocf_yamux_out *out = ocf_conn_area(c);
     struct ocf_yamux_stream *ys = out != NULL ? ocf_yamux_next_writable(c->y, out) : NULL;
     if (ys == NULL)
       return false;
@@ -489,16 +489,16 @@ bool conn_stream_writable(struct ocf_conn *c, struct ocf_conn_event *ev)
 
 /* --- time --- */
 
-uint64_t conn_stream_deadline(const struct ocf_conn *c)
+uint64_t ocf_conn_stream_deadline(const struct ocf_conn *c)
 {
   if (ocf_list_empty(&c->talks))
     return OCF_TIME_NEVER;
   return OCF_LIST_ENTRY(c->talks.next, struct ocf_stream, talk_link)->neg->deadline_ns;
 }
 
-void conn_stream_timeouts(struct ocf_conn *c)
+void ocf_conn_stream_timeouts(struct ocf_conn *c)
 {
-  while (c->now_ns >= conn_stream_deadline(c)) {
+  while (c->now_ns >= ocf_conn_stream_deadline(c)) {
     struct ocf_stream *s = OCF_LIST_ENTRY(c->talks.next, struct ocf_stream, talk_link);
     ocf_list_remove(&s->talk_link);
     if (!ocf_list_linked(&s->end_link))

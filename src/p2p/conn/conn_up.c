@@ -18,11 +18,11 @@ static void talk_out(struct ocf_conn *c)
   while (!c->doomed && ocf_mss_has_output(m)) {
     size_t cap = 0;
     if (c->phase == CONN_SECURITY) {
-      uint8_t *p = conn_raw(c, &cap);
+      uint8_t *p = ocf_conn_raw(c, &cap);
       if (p != NULL)
-        conn_raw_done(c, ocf_mss_output(m, p, cap));
+        ocf_conn_raw_done(c, ocf_mss_output(m, p, cap));
     } else {
-      struct ocf_yamux_out *out = conn_area(c);
+      struct ocf_yamux_out *out = ocf_conn_area(c);
       if (out == NULL)
         return; /* cannot be: nothing else was written yet; the deadline would end it */
       out->n += ocf_mss_output(m, out->p + out->n, out->cap - out->n);
@@ -34,13 +34,13 @@ static void noise_out(struct ocf_conn *c)
 {
   while (!c->doomed && ocf_noise_output_len(&c->up->hs) > 0) {
     size_t cap = 0;
-    uint8_t *p = conn_raw(c, &cap);
+    uint8_t *p = ocf_conn_raw(c, &cap);
     if (p != NULL)
-      conn_raw_done(c, ocf_noise_output(&c->up->hs, p, cap));
+      ocf_conn_raw_done(c, ocf_noise_output(&c->up->hs, p, cap));
   }
 }
 
-int conn_up_start(struct ocf_conn *c)
+int ocf_conn_up_start(struct ocf_conn *c)
 {
   c->up = OCF_NEW(c->cfg->a, struct conn_up);
   if (c->up == NULL)
@@ -52,7 +52,7 @@ int conn_up_start(struct ocf_conn *c)
   return c->doomed ? c->down_err : 0;
 }
 
-void conn_up_free(struct ocf_conn *c)
+void ocf_conn_up_free(struct ocf_conn *c)
 {
   if (c->up == NULL)
     return;
@@ -75,10 +75,10 @@ static void session_start(struct ocf_conn *c)
   ocf_rng_secret(cfg->rng, &yc.seed, sizeof(yc.seed));
   c->y = ocf_yamux_new(cfg->a, &yc, c->now_ns);
   if (c->y == NULL) {
-    conn_doom(c, OCF_ENOMEM, "no memory for the muxer", 0);
+    ocf_conn_doom(c, OCF_ENOMEM, "no memory for the muxer", 0);
     return;
   }
-  conn_up_free(c);
+  ocf_conn_up_free(c);
   c->phase = CONN_OPEN;
   c->was_up = c->say_up = true;
   c->phase_deadline_ns = OCF_TIME_NEVER;
@@ -95,7 +95,7 @@ static void noise_start(struct ocf_conn *c)
   };
   int err = ocf_noise_init(&c->up->hs, c->cfg->a, c->cfg->rng, &nc);
   if (err != 0) {
-    conn_doom(c, err, "no memory for the handshake", 0);
+    ocf_conn_doom(c, err, "no memory for the handshake", 0);
     return;
   }
   c->phase = CONN_NOISE;
@@ -137,7 +137,7 @@ static bool talk_in(struct ocf_conn *c, struct ocf_bytes *in)
 {
   int rc = ocf_mss_input(&c->up->mss, in);
   if (rc < 0) {
-    conn_doom(c, rc, talk_why(rc, c->phase == CONN_MUXER), 0);
+    ocf_conn_doom(c, rc, talk_why(rc, c->phase == CONN_MUXER), 0);
     return false;
   }
   talk_out(c);
@@ -159,7 +159,7 @@ static void step_noise(struct ocf_conn *c)
   int err = ocf_noise_input(&c->up->hs, c->rx->p + c->rx_at, c->rx_n - c->rx_at, &used);
   c->rx_at += used;
   if (err != 0) {
-    conn_doom(c, err, ocf_noise_why(&c->up->hs), 0);
+    ocf_conn_doom(c, err, ocf_noise_why(&c->up->hs), 0);
     return;
   }
   noise_out(c);
@@ -169,13 +169,13 @@ static void step_noise(struct ocf_conn *c)
 
 static void step_muxer(struct ocf_conn *c)
 {
-  if (c->plain.n == 0 && !conn_open_frame(c))
+  if (c->plain.n == 0 && !ocf_conn_open_frame(c))
     return;
   if (talk_in(c, &c->plain))
     session_start(c);
 }
 
-void conn_up_step(struct ocf_conn *c)
+void ocf_conn_up_step(struct ocf_conn *c)
 {
   if (c->rx == NULL && c->n_stash > 0)
     return; /* a piece of a frame, set aside; more bytes will bring it back */

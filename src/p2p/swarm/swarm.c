@@ -121,10 +121,10 @@ int ocf_swarm_new(const struct ocf_swarm_config *cfg, uint64_t now_ns, struct oc
 static void free_opens(struct ocf_swarm *sw)
 {
   OCF_LIST_FOREACH (it, &sw->peers_all) {
-    opens_fail(OCF_LIST_ENTRY(it, struct peer, all), OCF_ECANCELED);
+    ocf_swarm_opens_fail(OCF_LIST_ENTRY(it, struct peer, all), OCF_ECANCELED);
   }
   while (!ocf_list_empty(&sw->open_done))
-    open_free(sw, OCF_LIST_ENTRY(sw->open_done.next, struct open, link));
+    ocf_swarm_open_free(sw, OCF_LIST_ENTRY(sw->open_done.next, struct open, link));
 }
 
 static void free_links(struct ocf_swarm *sw)
@@ -133,12 +133,12 @@ static void free_links(struct ocf_swarm *sw)
   while ((n = ocf_list_pop_front(&sw->links)) != NULL) {
     struct ocf_link *l = LINK_OF(n, all);
     ocf_list_remove(&l->fx_link);
-    link_free(l);
+    ocf_swarm_link_free(l);
   }
   while ((n = ocf_list_pop_front(&sw->effects)) != NULL)
-    link_free(LINK_OF(n, fx_link)); /* only those whose CLOSE is due are left here */
+    ocf_swarm_link_free(LINK_OF(n, fx_link)); /* only those whose CLOSE is due are left here */
   if (sw->closed != NULL)
-    link_free(sw->closed);
+    ocf_swarm_link_free(sw->closed);
 }
 
 void ocf_swarm_free(struct ocf_swarm *sw)
@@ -151,10 +151,10 @@ void ocf_swarm_free(struct ocf_swarm *sw)
   OCF_LIST_FOREACH_SAFE (it, &sw->peers_all) {
     struct peer *p = OCF_LIST_ENTRY(it, struct peer, all);
     ocf_list_init(&p->links);
-    peer_free(p);
+    ocf_swarm_peer_free(p);
   }
   ocf_map_fini(&sw->peers);
-  gates_free(sw);
+  ocf_swarm_gates_free(sw);
   ocf_conn_pool_fini(&sw->pool);
   ocf_buf_fini(&sw->record[0]);
   ocf_buf_fini(&sw->record[1]);
@@ -238,7 +238,7 @@ int ocf_swarm_set_addrs(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_
     sw->seq = OCF_MAX(sw->seq + 1, sw->cfg.wall_ns + (now_ns - sw->start_ns));
     ocf_buf_clear(&sw->record[0]);
     ocf_buf_clear(&sw->record[1]);
-    self_push(sw);
+    ocf_swarm_self_push(sw);
   }
   ocf_alloc_put(sw->cfg.a, set.v, size);
   return set.cut ? OCF_ELIMIT : 0;
@@ -252,14 +252,15 @@ size_t ocf_swarm_addrs(const struct ocf_swarm *sw, const struct ocf_maddr **out)
 
 /* --- events and effects --- */
 
-void swarm_note(struct peer *p, int err)
+void ocf_swarm_note(struct peer *p, int err)
 {
   p->note_err = err;
   if (!ocf_list_linked(&p->note_link))
     ocf_list_push_back(&p->sw->notes, &p->note_link);
 }
 
-void swarm_show_peer(struct ocf_swarm *sw, const struct ocf_peerid *id, struct ocf_swarm_event *ev)
+void ocf_swarm_show_peer(struct ocf_swarm *sw, const struct ocf_peerid *id,
+                         struct ocf_swarm_event *ev)
 {
   sw->ev_peer = *id;
   ev->peer = &sw->ev_peer;
@@ -271,10 +272,10 @@ static bool note_next(struct ocf_swarm *sw, struct ocf_swarm_event *ev)
   if (n == NULL)
     return false;
   struct peer *p = OCF_LIST_ENTRY(n, struct peer, note_link);
-  swarm_show_peer(sw, &p->id, ev);
+  ocf_swarm_show_peer(sw, &p->id, ev);
   ev->type = OCF_SWARM_DIAL_FAILED;
   ev->err = p->note_err;
-  peer_settle(p);
+  ocf_swarm_peer_settle(p);
   return true;
 }
 
@@ -283,13 +284,13 @@ static bool link_events(struct ocf_swarm *sw, struct ocf_swarm_event *ev)
 {
   struct ocf_conn_event ce;
   while (sw->cur != NULL && ocf_conn_event(sw->cur->conn, sw->now_ns, &ce))
-    if (link_event(sw->cur, &ce, ev))
+    if (ocf_swarm_link_event(sw->cur, &ce, ev))
       return true;
   struct ocf_link *l = sw->cur;
   if (l == NULL)
     return false;
   sw->cur = NULL;
-  link_arm(l);
+  ocf_swarm_link_arm(l);
   if (ocf_conn_tx_pending(l->conn) && !ocf_list_linked(&l->tx_link))
     ocf_list_push_back(&sw->tx, &l->tx_link);
   return false;
@@ -301,7 +302,7 @@ bool ocf_swarm_event(struct ocf_swarm *sw, uint64_t now_ns, struct ocf_swarm_eve
   sw->now_ns = now_ns;
   *ev = (struct ocf_swarm_event){ 0 };
   do {
-    if (open_next(sw, ev) || note_next(sw, ev) || link_events(sw, ev))
+    if (ocf_swarm_open_next(sw, ev) || note_next(sw, ev) || link_events(sw, ev))
       return true;
     c = ocf_conn_pool_next_dirty(&sw->pool);
     if (c != NULL) {
@@ -316,12 +317,12 @@ bool ocf_swarm_effect(struct ocf_swarm *sw, uint64_t now_ns, struct ocf_swarm_ef
 {
   sw->now_ns = now_ns;
   if (sw->closed != NULL) {
-    link_free(sw->closed);
+    ocf_swarm_link_free(sw->closed);
     sw->closed = NULL;
   }
   struct ocf_list *n = ocf_list_pop_front(&sw->effects);
   if (n == NULL)
-    return dial_effect(sw, fx);
+    return ocf_swarm_dial_effect(sw, fx);
   struct ocf_link *l = LINK_OF(n, fx_link);
   *fx = (struct ocf_swarm_effect){
     .type = l->fx == FX_DIAL ? OCF_SWARM_DIAL : OCF_SWARM_CLOSE,
@@ -348,12 +349,12 @@ void ocf_swarm_tick(struct ocf_swarm *sw, uint64_t now_ns)
   sw->now_ns = now_ns;
   while ((t = ocf_wheel_pop(&sw->wheel, now_ns)) != NULL) {
     switch ((enum swarm_timer)t->kind) {
-    case TIMER_LINK: link_timer(OCF_CONTAINER_OF(t, struct ocf_link, timer)); break;
-    case TIMER_PEER: dial_timer(OCF_CONTAINER_OF(t, struct peer, timer)); break;
-    case TIMER_JOB: job_timer(OCF_CONTAINER_OF(t, struct job, timer)); break;
-    case TIMER_OPEN: open_timer(OCF_CONTAINER_OF(t, struct open, timer)); break;
+    case TIMER_LINK: ocf_swarm_link_timer(OCF_CONTAINER_OF(t, struct ocf_link, timer)); break;
+    case TIMER_PEER: ocf_swarm_dial_timer(OCF_CONTAINER_OF(t, struct peer, timer)); break;
+    case TIMER_JOB: ocf_swarm_job_timer(OCF_CONTAINER_OF(t, struct job, timer)); break;
+    case TIMER_OPEN: ocf_swarm_open_timer(OCF_CONTAINER_OF(t, struct open, timer)); break;
     case TIMER_ROUND:
-      care_round(sw);
+      ocf_swarm_care_round(sw);
       ocf_wheel_start(&sw->wheel, t, ocf_time_add(now_ns, SWARM_ROUND_NS));
       break;
     }
@@ -380,11 +381,11 @@ static void close_gracefully(struct ocf_link *l, uint64_t grace_ns)
 void ocf_swarm_disconnect(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_peerid *peer,
                           uint64_t grace_ns)
 {
-  struct peer *p = peer_find(sw, peer);
+  struct peer *p = ocf_swarm_peer_find(sw, peer);
   sw->now_ns = now_ns;
   if (p == NULL)
     return;
-  dial_cancel(p);
+  ocf_swarm_dial_cancel(p);
   OCF_LIST_FOREACH (it, &p->links) {
     close_gracefully(LINK_OF(it, peer_link), grace_ns);
   }
@@ -396,15 +397,15 @@ void ocf_swarm_drain(struct ocf_swarm *sw, uint64_t now_ns, uint64_t grace_ns)
   sw->draining = true;
   OCF_LIST_FOREACH (it, &sw->peers_all) {
     struct peer *p = OCF_LIST_ENTRY(it, struct peer, all);
-    dial_cancel(p);
-    opens_fail(p, OCF_ECANCELED);
+    ocf_swarm_dial_cancel(p);
+    ocf_swarm_opens_fail(p, OCF_ECANCELED);
   }
   OCF_LIST_FOREACH_SAFE (it, &sw->links) {
     struct ocf_link *l = LINK_OF(it, all);
     if (l->state == LINK_UP)
       close_gracefully(l, grace_ns);
     else
-      link_finish(l); /* an accepted socket that is nobody's yet */
+      ocf_swarm_link_finish(l); /* an accepted socket that is nobody's yet */
   }
 }
 

@@ -2,7 +2,7 @@
 
 static bool idle(const struct ocf_link *l)
 {
-  return l->state == LINK_UP && !l->closing && link_node_streams(l) == 0;
+  return l->state == LINK_UP && !l->closing && ocf_swarm_link_node_streams(l) == 0;
 }
 
 static void close_link(struct ocf_link *l)
@@ -27,7 +27,7 @@ static size_t count_open(const struct ocf_swarm *sw)
   return n;
 }
 
-void care_trim(struct ocf_swarm *sw)
+void ocf_swarm_care_trim(struct ocf_swarm *sw)
 {
   size_t n = count_open(sw);
   if (n <= sw->cfg.high_water)
@@ -51,23 +51,23 @@ static void care_link(struct ocf_link *l)
 {
   struct ocf_swarm *sw = l->sw;
   struct peer *p = l->peer;
-  if (link_node_streams(l) > 0)
+  if (ocf_swarm_link_node_streams(l) > 0)
     l->used_ns = sw->now_ns;
   bool first = p->links.next == &l->peer_link;
   if (!first && idle(l) && sw->now_ns - l->used_ns >= sw->cfg.surplus_idle_ns) {
     sw->st.surplus_closed++;
     close_link(l);
   } else if (first && sw->now_ns >= l->next_ping_ns) {
-    self_ping(l);
+    ocf_swarm_self_ping(l);
   }
 }
 
-void care_round(struct ocf_swarm *sw)
+void ocf_swarm_care_round(struct ocf_swarm *sw)
 {
   OCF_LIST_FOREACH (it, &sw->links) {
     struct ocf_link *l = LINK_OF(it, all);
     if (l->state == LINK_UP)
       care_link(l);
   }
-  care_trim(sw);
+  ocf_swarm_care_trim(sw);
 }

@@ -52,7 +52,7 @@ static bool resolving(const struct peer *p)
 static void attempt(struct peer *p, struct addr *a, const struct ocf_ip_addr *ip)
 {
   struct ocf_swarm *sw = p->sw;
-  struct ocf_link *l = link_new(sw);
+  struct ocf_link *l = ocf_swarm_link_new(sw);
   if (l == NULL) {
     p->dial_err = OCF_ENOMEM;
     return;
@@ -119,7 +119,7 @@ static void drop_attempts(struct peer *p, const struct ocf_link *keep)
       continue;
     p->n_attempts--;
     p->sw->n_dials--;
-    link_finish(l);
+    ocf_swarm_link_finish(l);
   }
 }
 
@@ -130,13 +130,13 @@ static void dial_end(struct peer *p, int err)
   drop_attempts(p, NULL);
   if (p->n_links == 0) {
     p->sw->st.dials_failed++;
-    swarm_note(p, err);
-    opens_fail(p, err);
+    ocf_swarm_note(p, err);
+    ocf_swarm_opens_fail(p, err);
   }
   redial_later(p);
 }
 
-int dial_start(struct peer *p, bool force)
+int ocf_swarm_dial_start(struct peer *p, bool force)
 {
   struct ocf_swarm *sw = p->sw;
   bool any = false;
@@ -146,7 +146,7 @@ int dial_start(struct peer *p, bool force)
     return 0;
   if (sw->n_dials >= sw->cfg.dials_max)
     return OCF_ELIMIT;
-  peer_expire_addrs(p);
+  ocf_swarm_peer_expire_addrs(p);
   OCF_LIST_FOREACH (it, &p->addrs) {
     struct addr *a = OCF_LIST_ENTRY(it, struct addr, link);
     a->tried = !usable(p, a, force);
@@ -162,11 +162,11 @@ int dial_start(struct peer *p, bool force)
   p->dial_deadline_ns = ocf_time_add(sw->now_ns, sw->cfg.dial_ns);
   p->stagger_ns = sw->now_ns;
   ocf_list_remove(&p->idle_link);
-  dial_step(p);
+  ocf_swarm_dial_step(p);
   return 0;
 }
 
-void dial_step(struct peer *p)
+void ocf_swarm_dial_step(struct peer *p)
 {
   struct ocf_swarm *sw = p->sw;
   struct addr *a = NULL;
@@ -195,7 +195,7 @@ void dial_step(struct peer *p)
   ocf_wheel_start(&sw->wheel, &p->timer, next);
 }
 
-void dial_failed(struct ocf_link *l, int err)
+void ocf_swarm_dial_failed(struct ocf_link *l, int err)
 {
   struct peer *p = l->peer;
   struct ocf_swarm *sw = p->sw;
@@ -207,10 +207,10 @@ void dial_failed(struct ocf_link *l, int err)
   l->peer = NULL;
   p->dial_err = err;
   p->stagger_ns = sw->now_ns; /* the next one need not wait */
-  dial_step(p);
+  ocf_swarm_dial_step(p);
 }
 
-void dial_won(struct peer *p, struct ocf_link *winner)
+void ocf_swarm_dial_won(struct peer *p, struct ocf_link *winner)
 {
   if (!winner->inbound && winner->addr != NULL) {
     ocf_backoff_reset(&winner->addr->backoff);
@@ -222,23 +222,23 @@ void dial_won(struct peer *p, struct ocf_link *winner)
   drop_attempts(p, winner);
 }
 
-void dial_cancel(struct peer *p)
+void ocf_swarm_dial_cancel(struct peer *p)
 {
   if (p->dialling)
     dial_end(p, OCF_ECANCELED);
   ocf_wheel_stop(&p->sw->wheel, &p->timer);
 }
 
-void dial_peer_down(struct peer *p)
+void ocf_swarm_dial_peer_down(struct peer *p)
 {
   redial_later(p);
 }
 
-void dial_timer(struct peer *p)
+void ocf_swarm_dial_timer(struct peer *p)
 {
   if (p->dialling)
-    dial_step(p);
-  else if (p->is_static && p->n_links == 0 && dial_start(p, true) != 0)
+    ocf_swarm_dial_step(p);
+  else if (p->is_static && p->n_links == 0 && ocf_swarm_dial_start(p, true) != 0)
     redial_later(p);
 }
 
@@ -249,10 +249,10 @@ int ocf_swarm_dial(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_peeri
   sw->now_ns = now_ns;
   if (ocf_peerid_is_none(peer) || ocf_peerid_eq(peer, &sw->self))
     return OCF_EINVAL;
-  struct peer *p = peer_find(sw, peer);
+  struct peer *p = ocf_swarm_peer_find(sw, peer);
   if (p == NULL)
     return OCF_EUNREACH;
-  return peer_best(p) != NULL ? OCF_EEXIST : dial_start(p, false);
+  return ocf_swarm_peer_best(p) != NULL ? OCF_EEXIST : ocf_swarm_dial_start(p, false);
 }
 
 int ocf_swarm_add_static(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_peerid *peer,
@@ -262,21 +262,21 @@ int ocf_swarm_add_static(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf
   sw->now_ns = now_ns;
   if (ocf_peerid_is_none(peer) || ocf_peerid_eq(peer, &sw->self))
     return OCF_EINVAL;
-  int err = peer_get(sw, peer, &p);
+  int err = ocf_swarm_peer_get(sw, peer, &p);
   if (err != 0)
     return err;
-  err = peer_add_addr(p, addr, OCF_SWARM_SRC_CONFIG, OCF_TIME_NEVER);
+  err = ocf_swarm_peer_add_addr(p, addr, OCF_SWARM_SRC_CONFIG, OCF_TIME_NEVER);
   if (err == 0)
     p->is_static = true;
-  if (err == 0 && p->n_links == 0 && dial_start(p, true) != 0)
+  if (err == 0 && p->n_links == 0 && ocf_swarm_dial_start(p, true) != 0)
     redial_later(p);
-  peer_settle(p);
+  ocf_swarm_peer_settle(p);
   return err;
 }
 
 /* --- names --- */
 
-bool dial_effect(struct ocf_swarm *sw, struct ocf_swarm_effect *fx)
+bool ocf_swarm_dial_effect(struct ocf_swarm *sw, struct ocf_swarm_effect *fx)
 {
   struct ocf_list *n = ocf_list_pop_front(&sw->asks);
   struct ocf_maddr m;
@@ -347,5 +347,5 @@ void ocf_swarm_resolved(struct ocf_swarm *sw, uint64_t now_ns, uint64_t ticket, 
     a->retry_ns = ocf_time_add(now_ns, ocf_backoff_next(&a->backoff, sw->cfg.rng));
     p->dial_err = err;
   }
-  dial_step(p);
+  ocf_swarm_dial_step(p);
 }

@@ -96,7 +96,7 @@ static void enter(struct ocf_swarm *sw, struct gate *g)
   ocf_list_push_back(&sw->gates_list, &g->link);
 }
 
-int gate_enter(struct ocf_swarm *sw, const struct ocf_ip_addr *ip)
+int ocf_swarm_gate_enter(struct ocf_swarm *sw, const struct ocf_ip_addr *ip)
 {
   uint8_t key[8], net_key[8];
   struct gate *g = NULL, *net = NULL;
@@ -132,13 +132,13 @@ static void leave(struct ocf_swarm *sw, const struct ocf_ip_addr *ip, bool net)
   g->n--;
 }
 
-void gate_leave(struct ocf_swarm *sw, const struct ocf_ip_addr *ip)
+void ocf_swarm_gate_leave(struct ocf_swarm *sw, const struct ocf_ip_addr *ip)
 {
   leave(sw, ip, false);
   leave(sw, ip, true);
 }
 
-void gates_free(struct ocf_swarm *sw)
+void ocf_swarm_gates_free(struct ocf_swarm *sw)
 {
   while (!ocf_list_empty(&sw->gates_list))
     gate_free(sw, OCF_LIST_ENTRY(sw->gates_list.next, struct gate, link));

@@ -218,76 +218,80 @@ struct ocf_swarm {
 #define LINK_OF(node, member) OCF_LIST_ENTRY(node, struct ocf_link, member)
 
 /* swarm_peer.c */
-struct peer *peer_find(const struct ocf_swarm *sw, const struct ocf_peerid *id);
+struct peer *ocf_swarm_peer_find(const struct ocf_swarm *sw, const struct ocf_peerid *id);
 /* Finds or makes. 0, OCF_ELIMIT (the book is full of peers in use), OCF_ENOMEM. */
-OCF_NODISCARD int peer_get(struct ocf_swarm *sw, const struct ocf_peerid *id, struct peer **out);
+OCF_NODISCARD int ocf_swarm_peer_get(struct ocf_swarm *sw, const struct ocf_peerid *id,
+                                     struct peer **out);
 /* To be called when a reason to keep `p` may be gone: queues it for reuse, or frees it when it
  * knows nothing. `p` may be dead afterwards. */
-void peer_settle(struct peer *p);
-void peer_free(struct peer *p);
-OCF_NODISCARD int peer_add_addr(struct peer *p, const struct ocf_maddr *addr,
-                                enum ocf_swarm_source src, uint64_t ttl_ns);
-void addr_free(struct peer *p, struct addr *a);
-void peer_expire_addrs(struct peer *p);
-bool peer_speaks(const struct peer *p, struct ocf_bytes proto);
+void ocf_swarm_peer_settle(struct peer *p);
+void ocf_swarm_peer_free(struct peer *p);
+OCF_NODISCARD int ocf_swarm_peer_add_addr(struct peer *p, const struct ocf_maddr *addr,
+                                          enum ocf_swarm_source src, uint64_t ttl_ns);
+void ocf_swarm_addr_free(struct peer *p, struct addr *a);
+void ocf_swarm_peer_expire_addrs(struct peer *p);
+bool ocf_swarm_entry_speaks(const struct peer *p, struct ocf_bytes proto);
 /* The best connection for new streams, or NULL. */
-struct ocf_link *peer_best(const struct peer *p);
+struct ocf_link *ocf_swarm_peer_best(const struct peer *p);
 
 /* swarm_gate.c */
-OCF_NODISCARD int gate_enter(struct ocf_swarm *sw, const struct ocf_ip_addr *ip);
-void gate_leave(struct ocf_swarm *sw, const struct ocf_ip_addr *ip);
-void gates_free(struct ocf_swarm *sw);
+OCF_NODISCARD int ocf_swarm_gate_enter(struct ocf_swarm *sw, const struct ocf_ip_addr *ip);
+void ocf_swarm_gate_leave(struct ocf_swarm *sw, const struct ocf_ip_addr *ip);
+void ocf_swarm_gates_free(struct ocf_swarm *sw);
 
 /* swarm_link.c */
 /* The link's connection goes down soon: events and its CLOSE follow. */
-void link_abort(struct ocf_link *l, int err, const char *why);
+void ocf_swarm_link_abort(struct ocf_link *l, int err, const char *why);
 /* Queues the CLOSE effect (or forgets a dial never begun). The link is out of all counts. */
-void link_finish(struct ocf_link *l);
-void link_free(struct ocf_link *l);
-void link_arm(struct ocf_link *l);
+void ocf_swarm_link_finish(struct ocf_link *l);
+void ocf_swarm_link_free(struct ocf_link *l);
+void ocf_swarm_link_arm(struct ocf_link *l);
 /* Turns a connection's event into one of ours. False: nothing for the node. */
-bool link_event(struct ocf_link *l, const struct ocf_conn_event *ce, struct ocf_swarm_event *ev);
-struct ocf_link *link_new(struct ocf_swarm *sw);
+bool ocf_swarm_link_event(struct ocf_link *l, const struct ocf_conn_event *ce,
+                          struct ocf_swarm_event *ev);
+struct ocf_link *ocf_swarm_link_new(struct ocf_swarm *sw);
 /* Streams that are not the swarm's own. */
-size_t link_node_streams(const struct ocf_link *l);
-void link_timer(struct ocf_link *l);
+size_t ocf_swarm_link_node_streams(const struct ocf_link *l);
+void ocf_swarm_link_timer(struct ocf_link *l);
 
 /* swarm_dial.c */
 /* 0 or OCF_ESTATE, OCF_ELIMIT, OCF_EUNREACH. `force`: addresses in back-off too. */
-OCF_NODISCARD int dial_start(struct peer *p, bool force);
+OCF_NODISCARD int ocf_swarm_dial_start(struct peer *p, bool force);
 /* More attempts, or the end of the dial: call when anything about it changed. */
-void dial_step(struct peer *p);
+void ocf_swarm_dial_step(struct peer *p);
 /* An attempt of the peer's dial ended without a connection. */
-void dial_failed(struct ocf_link *l, int err);
+void ocf_swarm_dial_failed(struct ocf_link *l, int err);
 /* The peer is connected: the other attempts are given up. */
-void dial_won(struct peer *p, struct ocf_link *winner);
-void dial_cancel(struct peer *p);
-void dial_peer_down(struct peer *p);
-void dial_timer(struct peer *p);
-bool dial_effect(struct ocf_swarm *sw, struct ocf_swarm_effect *fx);
+void ocf_swarm_dial_won(struct peer *p, struct ocf_link *winner);
+void ocf_swarm_dial_cancel(struct peer *p);
+void ocf_swarm_dial_peer_down(struct peer *p);
+void ocf_swarm_dial_timer(struct peer *p);
+bool ocf_swarm_dial_effect(struct ocf_swarm *sw, struct ocf_swarm_effect *fx);
 
 /* swarm_open.c */
-void opens_wake(struct peer *p);
-void opens_fail(struct peer *p, int err);
-void open_free(struct ocf_swarm *sw, struct open *o);
-bool open_next(struct ocf_swarm *sw, struct ocf_swarm_event *ev);
-void open_timer(struct open *o);
+void ocf_swarm_opens_wake(struct peer *p);
+void ocf_swarm_opens_fail(struct peer *p, int err);
+void ocf_swarm_open_free(struct ocf_swarm *sw, struct open *o);
+bool ocf_swarm_open_next(struct ocf_swarm *sw, struct ocf_swarm_event *ev);
+void ocf_swarm_open_timer(struct open *o);
 
 /* swarm_self.c */
-void self_link_up(struct ocf_link *l);
+void ocf_swarm_self_link_up(struct ocf_link *l);
 /* Event of a stream that is the swarm's own. True: `ev` is to be shown. */
-bool self_event(struct ocf_link *l, const struct ocf_conn_event *ce, struct ocf_swarm_event *ev);
-void self_push(struct ocf_swarm *sw);
-void self_ping(struct ocf_link *l);
-void job_timer(struct job *j);
-void jobs_drop(struct ocf_link *l);
+bool ocf_swarm_self_event(struct ocf_link *l, const struct ocf_conn_event *ce,
+                          struct ocf_swarm_event *ev);
+void ocf_swarm_self_push(struct ocf_swarm *sw);
+void ocf_swarm_self_ping(struct ocf_link *l);
+void ocf_swarm_job_timer(struct job *j);
+void ocf_swarm_jobs_drop(struct ocf_link *l);
 
 /* swarm_care.c */
-void care_round(struct ocf_swarm *sw);
-void care_trim(struct ocf_swarm *sw);
+void ocf_swarm_care_round(struct ocf_swarm *sw);
+void ocf_swarm_care_trim(struct ocf_swarm *sw);
 
 /* swarm.c */
-void swarm_note(struct peer *p, int err);
-void swarm_show_peer(struct ocf_swarm *sw, const struct ocf_peerid *id, struct ocf_swarm_event *ev);
+void ocf_swarm_note(struct peer *p, int err);
+void ocf_swarm_show_peer(struct ocf_swarm *sw, const struct ocf_peerid *id,
+                         struct ocf_swarm_event *ev);
 
 #endif

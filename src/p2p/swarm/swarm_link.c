@@ -1,6 +1,6 @@
 #include "p2p/swarm/swarm_int.h"
 
-struct ocf_link *link_new(struct ocf_swarm *sw)
+struct ocf_link *ocf_swarm_link_new(struct ocf_swarm *sw)
 {
   struct ocf_link *l = OCF_NEW(sw->cfg.a, struct ocf_link);
   if (l == NULL)
@@ -13,15 +13,15 @@ struct ocf_link *link_new(struct ocf_swarm *sw)
   return l;
 }
 
-void link_free(struct ocf_link *l)
+void ocf_swarm_link_free(struct ocf_link *l)
 {
-  jobs_drop(l);
+  ocf_swarm_jobs_drop(l);
   ocf_wheel_stop(&l->sw->wheel, &l->timer);
   ocf_conn_free(l->conn);
   OCF_DELETE(l->sw->cfg.a, l);
 }
 
-size_t link_node_streams(const struct ocf_link *l)
+size_t ocf_swarm_link_node_streams(const struct ocf_link *l)
 {
   size_t n = ocf_conn_n_streams(l->conn);
   return n > l->n_jobs ? n - l->n_jobs : 0;
@@ -49,14 +49,14 @@ static void link_leave(struct ocf_link *l)
   struct ocf_swarm *sw = l->sw;
   OCF_ASSERT(l->state != LINK_CLOSED);
   if (l->gated)
-    gate_leave(sw, &l->remote);
+    ocf_swarm_gate_leave(sw, &l->remote);
   if (l->inbound && l->state == LINK_HANDSHAKE)
     handshake_over(l);
   if (sw->cur == l)
     sw->cur = NULL;
   if (l->conn != NULL) {
     add_stats(sw, l->conn);
-    jobs_drop(l);
+    ocf_swarm_jobs_drop(l);
     ocf_conn_abort(l->conn, OCF_ECANCELED, NULL); /* it has nothing to send any more */
   }
   ocf_wheel_stop(&sw->wheel, &l->timer);
@@ -69,25 +69,25 @@ static void link_leave(struct ocf_link *l)
   l->state = LINK_CLOSED;
 }
 
-void link_finish(struct ocf_link *l)
+void ocf_swarm_link_finish(struct ocf_link *l)
 {
   struct ocf_swarm *sw = l->sw;
   link_leave(l);
   if (l->fx == FX_DIAL) { /* the driver has not heard of it */
     ocf_list_remove(&l->fx_link);
-    link_free(l);
+    ocf_swarm_link_free(l);
     return;
   }
   l->fx = FX_CLOSE;
   ocf_list_push_back(&sw->effects, &l->fx_link);
 }
 
-void link_abort(struct ocf_link *l, int err, const char *why)
+void ocf_swarm_link_abort(struct ocf_link *l, int err, const char *why)
 {
   ocf_conn_abort(l->conn, err, why);
 }
 
-void link_arm(struct ocf_link *l)
+void ocf_swarm_link_arm(struct ocf_link *l)
 {
   uint64_t t = ocf_conn_deadline(l->conn);
   if (t == OCF_TIME_NEVER)
@@ -96,16 +96,16 @@ void link_arm(struct ocf_link *l)
     ocf_wheel_start(&l->sw->wheel, &l->timer, t);
 }
 
-void link_timer(struct ocf_link *l)
+void ocf_swarm_link_timer(struct ocf_link *l)
 {
   if (l->state == LINK_DIALLING) {
-    dial_failed(l, OCF_ETIME);
-    link_finish(l);
+    ocf_swarm_dial_failed(l, OCF_ETIME);
+    ocf_swarm_link_finish(l);
     return;
   }
   ocf_conn_tick(l->conn, l->sw->now_ns);
   if (ocf_conn_deadline(l->conn) > l->sw->now_ns)
-    link_arm(l); /* else its events are due, and it is armed after them */
+    ocf_swarm_link_arm(l); /* else its events are due, and it is armed after them */
 }
 
 /* --- the driver's side --- */
@@ -124,7 +124,7 @@ static bool evict_silent(struct ocf_swarm *sw)
   if (worst == NULL || sw->now_ns - ocf_conn_last_rx_ns(worst->conn) < OCF_NS_PER_S)
     return false;
   sw->st.handshake_failed++;
-  link_finish(worst);
+  ocf_swarm_link_finish(worst);
   return true;
 }
 
@@ -139,7 +139,7 @@ static int admit(struct ocf_swarm *sw, const struct ocf_ip_addr *remote, bool lo
     sw->st.refused_full++;
     return OCF_ELIMIT;
   }
-  return loopback ? 0 : gate_enter(sw, remote);
+  return loopback ? 0 : ocf_swarm_gate_enter(sw, remote);
 }
 
 static int link_connected(struct ocf_link *l, enum ocf_conn_role role,
@@ -157,7 +157,7 @@ static int link_connected(struct ocf_link *l, enum ocf_conn_role role,
     l->local = *local;
   l->loopback = ocf_ip_addr_is_loopback(&l->remote);
   l->state = LINK_HANDSHAKE;
-  link_arm(l);
+  ocf_swarm_link_arm(l);
   return 0;
 }
 
@@ -170,7 +170,7 @@ int ocf_swarm_accept(struct ocf_swarm *sw, uint64_t now_ns, void *handle,
   int err = admit(sw, remote, loopback);
   if (err != 0)
     return err;
-  struct ocf_link *l = link_new(sw);
+  struct ocf_link *l = ocf_swarm_link_new(sw);
   err = l != NULL ? 0 : OCF_ENOMEM;
   if (err == 0) {
     l->inbound = true;
@@ -181,10 +181,10 @@ int ocf_swarm_accept(struct ocf_swarm *sw, uint64_t now_ns, void *handle,
     if (err != 0) {
       l->remote = *remote;
       link_leave(l);
-      link_free(l);
+      ocf_swarm_link_free(l);
     }
   } else if (!loopback) {
-    gate_leave(sw, remote);
+    ocf_swarm_gate_leave(sw, remote);
   }
   if (err != 0)
     return err;
@@ -203,21 +203,21 @@ void ocf_swarm_dialled(struct ocf_swarm *sw, uint64_t now_ns, struct ocf_link *l
     if (err == 0)
       return;
     ocf_list_remove(&l->fx_link);
-    link_free(l);
+    ocf_swarm_link_free(l);
     return;
   }
   OCF_ASSERT(l->state == LINK_DIALLING);
   if (err == 0) {
     int e = link_connected(l, OCF_CONN_DIALLER, remote, local);
     if (e != 0) {
-      dial_failed(l, e);
-      link_finish(l);
+      ocf_swarm_dial_failed(l, e);
+      ocf_swarm_link_finish(l);
     }
     return;
   }
-  dial_failed(l, err);
+  ocf_swarm_dial_failed(l, err);
   link_leave(l);
-  link_free(l);
+  ocf_swarm_link_free(l);
 }
 
 void ocf_link_set_handle(struct ocf_link *l, void *handle)
@@ -266,7 +266,7 @@ void ocf_link_tx_done(struct ocf_link *l, uint64_t now_ns, size_t n)
   if (!alive(l))
     return;
   ocf_conn_tx_done(l->conn, now_ns, n);
-  link_arm(l);
+  ocf_swarm_link_arm(l);
 }
 
 struct ocf_link *ocf_swarm_tx_next(struct ocf_swarm *sw, uint64_t now_ns)
@@ -277,7 +277,7 @@ struct ocf_link *ocf_swarm_tx_next(struct ocf_swarm *sw, uint64_t now_ns)
     struct ocf_link *l = LINK_OF(n, tx_link);
     struct ocf_bytes v;
     ocf_conn_flush(l->conn, now_ns);
-    link_arm(l);
+    ocf_swarm_link_arm(l);
     if (ocf_conn_tx(l->conn, &v, 1) > 0)
       return l;
   }
@@ -316,7 +316,7 @@ static int prove(struct ocf_link *l, struct peer **out)
   const struct ocf_peerid *id = ocf_conn_peer(l->conn);
   if (ocf_peerid_eq(id, &sw->self))
     return OCF_EINVAL;
-  int err = peer_get(sw, id, out);
+  int err = ocf_swarm_peer_get(sw, id, out);
   if (err == 0 && (*out)->n_links >= sw->cfg.per_peer_max)
     err = OCF_ELIMIT;
   return err;
@@ -340,7 +340,8 @@ static bool on_up(struct ocf_link *l, struct ocf_swarm_event *ev)
   struct peer *p = NULL;
   int err = prove(l, &p);
   if (err != 0) {
-    link_abort(l, err, err == OCF_EINVAL ? "the peer is ourselves" : "too many connections");
+    ocf_swarm_link_abort(l, err,
+                         err == OCF_EINVAL ? "the peer is ourselves" : "too many connections");
     return false;
   }
   OCF_ASSERT(l->peer == NULL || l->peer == p); /* a dial proves whom it expects */
@@ -357,14 +358,14 @@ static bool on_up(struct ocf_link *l, struct ocf_swarm_event *ev)
   l->since_ns = l->used_ns = sw->now_ns;
   enlist(p, l);
   ocf_list_remove(&p->idle_link);
-  dial_won(p, l);
-  opens_wake(p);
+  ocf_swarm_dial_won(p, l);
+  ocf_swarm_opens_wake(p);
   log_link(l, "connection up", 0, "");
-  self_link_up(l);
+  ocf_swarm_self_link_up(l);
   bool first = p->n_links == 1;
   if (first)
     sw->n_connected++;
-  care_trim(sw);
+  ocf_swarm_care_trim(sw);
   if (!first)
     return false;
   ev->type = OCF_SWARM_PEER_UP;
@@ -380,7 +381,7 @@ static void age_addrs(struct peer *p)
     if (a->src != OCF_SWARM_SRC_IDENTIFY && a->src != OCF_SWARM_SRC_IDENTIFY_SIGNED)
       continue;
     if (++n > SWARM_AFTER_DOWN_ADDRS)
-      addr_free(p, a);
+      ocf_swarm_addr_free(p, a);
     else
       a->expires_ns = ocf_time_add(p->sw->now_ns, SWARM_AFTER_DOWN_NS);
   }
@@ -403,27 +404,27 @@ static bool on_down(struct ocf_link *l, const struct ocf_conn_event *ce, struct 
   if (!was_up) {
     sw->st.handshake_failed++;
     if (!l->inbound)
-      dial_failed(l, ce->err);
-    link_finish(l);
+      ocf_swarm_dial_failed(l, ce->err);
+    ocf_swarm_link_finish(l);
     return false;
   }
-  link_finish(l);
+  ocf_swarm_link_finish(l);
   p->n_links--;
   bool last = p->n_links == 0;
   if (last) {
     sw->n_connected--;
     forget_info(p);
     age_addrs(p);
-    dial_peer_down(p);
-    swarm_show_peer(sw, &p->id, ev);
+    ocf_swarm_dial_peer_down(p);
+    ocf_swarm_show_peer(sw, &p->id, ev);
     ev->type = OCF_SWARM_PEER_DOWN;
     ev->err = ce->err;
-    if (!ocf_list_empty(&p->opens) && dial_start(p, false) != 0)
-      opens_fail(p, ce->err != 0 ? ce->err : OCF_EEOF);
+    if (!ocf_list_empty(&p->opens) && ocf_swarm_dial_start(p, false) != 0)
+      ocf_swarm_opens_fail(p, ce->err != 0 ? ce->err : OCF_EEOF);
   } else {
-    opens_wake(p);
+    ocf_swarm_opens_wake(p);
   }
-  peer_settle(p);
+  ocf_swarm_peer_settle(p);
   return last;
 }
 
@@ -438,7 +439,7 @@ static bool on_stream(struct ocf_link *l, const struct ocf_conn_event *ce,
   bool ours = ocf_stream_kind(ce->stream) != JOB_NODE ||
               (ce->type == OCF_CONN_STREAM_IN && ce->proto >= l->sw->cfg.n_protos);
   if (ours)
-    return self_event(l, ce, ev);
+    return ocf_swarm_self_event(l, ce, ev);
   l->used_ns = l->sw->now_ns;
   ev->type = map[ce->type];
   ev->stream = ce->stream;
@@ -450,14 +451,15 @@ static bool on_stream(struct ocf_link *l, const struct ocf_conn_event *ce,
   return true;
 }
 
-bool link_event(struct ocf_link *l, const struct ocf_conn_event *ce, struct ocf_swarm_event *ev)
+bool ocf_swarm_link_event(struct ocf_link *l, const struct ocf_conn_event *ce,
+                          struct ocf_swarm_event *ev)
 {
   bool show = false;
   *ev = (struct ocf_swarm_event){ 0 };
   switch (ce->type) {
   case OCF_CONN_UP: show = on_up(l, ev); break;
   case OCF_CONN_DOWN: return on_down(l, ce, ev);
-  case OCF_CONN_CAN_OPEN: opens_wake(l->peer); break;
+  case OCF_CONN_CAN_OPEN: ocf_swarm_opens_wake(l->peer); break;
   case OCF_CONN_STREAM_IN:
   case OCF_CONN_STREAM_UP:
   case OCF_CONN_DATA:
@@ -466,6 +468,6 @@ bool link_event(struct ocf_link *l, const struct ocf_conn_event *ce, struct ocf_
   case OCF_CONN_STREAM_GONE: show = on_stream(l, ce, ev); break;
   }
   if (show)
-    swarm_show_peer(l->sw, &l->peer->id, ev);
+    ocf_swarm_show_peer(l->sw, &l->peer->id, ev);
   return show;
 }

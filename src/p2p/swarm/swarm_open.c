@@ -8,7 +8,7 @@ static int open_on(struct peer *p, const struct ocf_bytes *protos, size_t n, voi
 {
   struct ocf_swarm *sw = p->sw;
   int err = OCF_ENOENT;
-  bool lazy = peer_speaks(p, protos[0]);
+  bool lazy = ocf_swarm_entry_speaks(p, protos[0]);
   OCF_LIST_FOREACH (it, &p->links) {
     struct ocf_link *l = LINK_OF(it, peer_link);
     if (l->closing)
@@ -76,7 +76,7 @@ int ocf_swarm_open(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_peeri
   *ticket = 0;
   if (!valid(protos, n, &total) || ocf_peerid_eq(peer, &sw->self))
     return OCF_EINVAL;
-  struct peer *p = peer_find(sw, peer);
+  struct peer *p = ocf_swarm_peer_find(sw, peer);
   if (p == NULL)
     return OCF_EUNREACH;
   int err = open_on(p, protos, n, user, out);
@@ -86,7 +86,7 @@ int ocf_swarm_open(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_peeri
   bool dial = err == OCF_ENOENT;
   err = wait_for(p, protos, n, total, deadline_ns, user, &t);
   if (err == 0 && dial)
-    err = dial_start(p, false);
+    err = ocf_swarm_dial_start(p, false);
   if (err != 0) {
     ocf_swarm_open_cancel(sw, t);
     return err;
@@ -95,7 +95,7 @@ int ocf_swarm_open(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_peeri
   return OCF_EAGAIN;
 }
 
-void open_free(struct ocf_swarm *sw, struct open *o)
+void ocf_swarm_open_free(struct ocf_swarm *sw, struct open *o)
 {
   struct peer *p = o->peer;
   ocf_list_remove(&o->link);
@@ -103,7 +103,7 @@ void open_free(struct ocf_swarm *sw, struct open *o)
   ocf_alloc_put(sw->cfg.a, o, sizeof(*o) + o->n_bytes);
   sw->n_opens--;
   p->n_opens--;
-  peer_settle(p);
+  ocf_swarm_peer_settle(p);
 }
 
 static struct open *find_in(struct ocf_list *head, uint64_t ticket)
@@ -127,7 +127,7 @@ void ocf_swarm_open_cancel(struct ocf_swarm *sw, uint64_t ticket)
     o = find_in(&OCF_LIST_ENTRY(it, struct peer, all)->opens, ticket);
   }
   if (o != NULL)
-    open_free(sw, o);
+    ocf_swarm_open_free(sw, o);
 }
 
 /* The request waits for its event; it keeps the peer alive no longer than that. */
@@ -138,24 +138,24 @@ static void finish(struct open *o, int err)
   ocf_list_push_back(&o->peer->sw->open_done, &o->link);
 }
 
-void opens_wake(struct peer *p)
+void ocf_swarm_opens_wake(struct peer *p)
 {
   while (!ocf_list_empty(&p->opens))
     finish(OCF_LIST_ENTRY(p->opens.next, struct open, link), 0);
 }
 
-void opens_fail(struct peer *p, int err)
+void ocf_swarm_opens_fail(struct peer *p, int err)
 {
   while (!ocf_list_empty(&p->opens))
     finish(OCF_LIST_ENTRY(p->opens.next, struct open, link), err);
 }
 
-void open_timer(struct open *o)
+void ocf_swarm_open_timer(struct open *o)
 {
   finish(o, OCF_ETIME);
 }
 
-bool open_next(struct ocf_swarm *sw, struct ocf_swarm_event *ev)
+bool ocf_swarm_open_next(struct ocf_swarm *sw, struct ocf_swarm_event *ev)
 {
   while (!ocf_list_empty(&sw->open_done)) {
     struct open *o = OCF_LIST_ENTRY(sw->open_done.next, struct open, link);
@@ -168,12 +168,12 @@ bool open_next(struct ocf_swarm *sw, struct ocf_swarm_event *ev)
       ocf_list_push_back(&o->peer->opens, &o->link);
       continue;
     }
-    swarm_show_peer(sw, &o->peer->id, ev);
+    ocf_swarm_show_peer(sw, &o->peer->id, ev);
     ev->type = err == 0 ? OCF_SWARM_OPENED : OCF_SWARM_OPEN_FAILED;
     ev->stream = s;
     ev->user = o->user;
     ev->err = err == OCF_ENOENT ? OCF_EUNREACH : err;
-    open_free(sw, o);
+    ocf_swarm_open_free(sw, o);
     return true;
   }
   return false;

@@ -4,7 +4,7 @@
 
 #include "base/core/endian.h"
 
-struct peer *peer_find(const struct ocf_swarm *sw, const struct ocf_peerid *id)
+struct peer *ocf_swarm_peer_find(const struct ocf_swarm *sw, const struct ocf_peerid *id)
 {
   struct ocf_map_node *n = ocf_map_find(&sw->peers, ocf_peerid_view(id));
   return n != NULL ? OCF_CONTAINER_OF(n, struct peer, node) : NULL;
@@ -16,15 +16,15 @@ static bool peer_in_use(const struct peer *p)
          p->n_opens > 0 || ocf_list_linked(&p->note_link);
 }
 
-int peer_get(struct ocf_swarm *sw, const struct ocf_peerid *id, struct peer **out)
+int ocf_swarm_peer_get(struct ocf_swarm *sw, const struct ocf_peerid *id, struct peer **out)
 {
-  *out = peer_find(sw, id);
+  *out = ocf_swarm_peer_find(sw, id);
   if (*out != NULL)
     return 0;
   if (sw->n_book_peers >= sw->cfg.book_peers_max) {
     if (ocf_list_empty(&sw->peers_idle))
       return OCF_ELIMIT;
-    peer_free(OCF_LIST_ENTRY(sw->peers_idle.next, struct peer, idle_link));
+    ocf_swarm_peer_free(OCF_LIST_ENTRY(sw->peers_idle.next, struct peer, idle_link));
   }
   struct peer *p = OCF_NEW(sw->cfg.a, struct peer);
   if (p == NULL)
@@ -47,7 +47,7 @@ int peer_get(struct ocf_swarm *sw, const struct ocf_peerid *id, struct peer **ou
   return 0;
 }
 
-void addr_free(struct peer *p, struct addr *a)
+void ocf_swarm_addr_free(struct peer *p, struct addr *a)
 {
   struct ocf_swarm *sw = p->sw;
   OCF_LIST_FOREACH (it, &sw->links) {
@@ -64,13 +64,13 @@ void addr_free(struct peer *p, struct addr *a)
   ocf_alloc_put(sw->cfg.a, a, sizeof(*a) + a->n);
 }
 
-void peer_free(struct peer *p)
+void ocf_swarm_peer_free(struct peer *p)
 {
   struct ocf_swarm *sw = p->sw;
   OCF_ASSERT(ocf_list_empty(&p->links));
   OCF_ASSERT(p->n_opens == 0);
   while (!ocf_list_empty(&p->addrs))
-    addr_free(p, OCF_LIST_ENTRY(p->addrs.next, struct addr, link));
+    ocf_swarm_addr_free(p, OCF_LIST_ENTRY(p->addrs.next, struct addr, link));
   ocf_wheel_stop(&sw->wheel, &p->timer);
   ocf_list_remove(&p->idle_link);
   ocf_list_remove(&p->note_link);
@@ -81,26 +81,26 @@ void peer_free(struct peer *p)
   OCF_DELETE(sw->cfg.a, p);
 }
 
-void peer_settle(struct peer *p)
+void ocf_swarm_peer_settle(struct peer *p)
 {
   ocf_list_remove(&p->idle_link);
   if (peer_in_use(p))
     return;
-  peer_expire_addrs(p);
+  ocf_swarm_peer_expire_addrs(p);
   if (p->n_addrs == 0)
-    peer_free(p);
+    ocf_swarm_peer_free(p);
   else
     ocf_list_push_back(&p->sw->peers_idle, &p->idle_link);
 }
 
 /* --- the address book --- */
 
-void peer_expire_addrs(struct peer *p)
+void ocf_swarm_peer_expire_addrs(struct peer *p)
 {
   OCF_LIST_FOREACH_SAFE (it, &p->addrs) {
     struct addr *a = OCF_LIST_ENTRY(it, struct addr, link);
     if (a->expires_ns <= p->sw->now_ns)
-      addr_free(p, a);
+      ocf_swarm_addr_free(p, a);
   }
 }
 
@@ -136,18 +136,18 @@ static struct addr *addr_worst(const struct peer *p)
 
 static int addr_room(struct peer *p, enum ocf_swarm_source src)
 {
-  peer_expire_addrs(p);
+  ocf_swarm_peer_expire_addrs(p);
   if (p->n_addrs < p->sw->cfg.addrs_per_peer_max && p->sw->n_book_addrs < SWARM_BOOK_ADDRS_MAX)
     return 0;
   struct addr *worst = addr_worst(p);
   if (worst == NULL || worst->src < src)
     return OCF_ELIMIT;
-  addr_free(p, worst);
+  ocf_swarm_addr_free(p, worst);
   return 0;
 }
 
-int peer_add_addr(struct peer *p, const struct ocf_maddr *addr, enum ocf_swarm_source src,
-                  uint64_t ttl_ns)
+int ocf_swarm_peer_add_addr(struct peer *p, const struct ocf_maddr *addr, enum ocf_swarm_source src,
+                            uint64_t ttl_ns)
 {
   struct ocf_swarm *sw = p->sw;
   struct ocf_maddr m;
@@ -188,18 +188,18 @@ int ocf_swarm_add_addr(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_p
   sw->now_ns = now_ns;
   if (ocf_peerid_is_none(peer) || ocf_peerid_eq(peer, &sw->self))
     return OCF_EINVAL;
-  int err = peer_get(sw, peer, &p);
+  int err = ocf_swarm_peer_get(sw, peer, &p);
   if (err != 0)
     return err;
-  err = peer_add_addr(p, addr, src, ttl_ns);
-  peer_settle(p);
+  err = ocf_swarm_peer_add_addr(p, addr, src, ttl_ns);
+  ocf_swarm_peer_settle(p);
   return err;
 }
 
 size_t ocf_swarm_peer_addrs(const struct ocf_swarm *sw, uint64_t now_ns,
                             const struct ocf_peerid *peer, struct ocf_maddr *out, size_t cap)
 {
-  const struct peer *p = peer_find(sw, peer);
+  const struct peer *p = ocf_swarm_peer_find(sw, peer);
   size_t n = 0;
   if (p == NULL)
     return 0;
@@ -214,7 +214,7 @@ size_t ocf_swarm_peer_addrs(const struct ocf_swarm *sw, uint64_t now_ns,
 
 /* --- what is known of a peer --- */
 
-bool peer_speaks(const struct peer *p, struct ocf_bytes proto)
+bool ocf_swarm_entry_speaks(const struct peer *p, struct ocf_bytes proto)
 {
   for (size_t at = p->n_agent; at + 2 <= p->n_info;) {
     size_t n = ocf_get_be16(p->info + at);
@@ -228,11 +228,11 @@ bool peer_speaks(const struct peer *p, struct ocf_bytes proto)
 bool ocf_swarm_peer_speaks(const struct ocf_swarm *sw, const struct ocf_peerid *peer,
                            struct ocf_bytes proto)
 {
-  const struct peer *p = peer_find(sw, peer);
-  return p != NULL && peer_speaks(p, proto);
+  const struct peer *p = ocf_swarm_peer_find(sw, peer);
+  return p != NULL && ocf_swarm_entry_speaks(p, proto);
 }
 
-struct ocf_link *peer_best(const struct peer *p)
+struct ocf_link *ocf_swarm_peer_best(const struct peer *p)
 {
   OCF_LIST_FOREACH (it, &p->links) {
     struct ocf_link *l = LINK_OF(it, peer_link);
@@ -259,7 +259,7 @@ static void fill(const struct peer *p, struct ocf_swarm_peer_info *out)
   };
   OCF_LIST_FOREACH (it, &p->links) {
     const struct ocf_link *l = LINK_OF(it, peer_link);
-    out->n_streams += link_node_streams(l);
+    out->n_streams += ocf_swarm_link_node_streams(l);
     out->last_rx_ns = OCF_MAX(out->last_rx_ns, ocf_conn_last_rx_ns(l->conn));
     out->since_ns = OCF_MIN(out->since_ns, l->since_ns);
   }
@@ -284,7 +284,7 @@ bool ocf_swarm_peer_next(const struct ocf_swarm *sw, const void **cursor,
 bool ocf_swarm_peer_info(const struct ocf_swarm *sw, const struct ocf_peerid *peer,
                          struct ocf_swarm_peer_info *out)
 {
-  const struct peer *p = peer_find(sw, peer);
+  const struct peer *p = ocf_swarm_peer_find(sw, peer);
   if (p == NULL || p->n_links == 0)
     return false;
   fill(p, out);
@@ -296,13 +296,13 @@ void ocf_swarm_protect(struct ocf_swarm *sw, const struct ocf_peerid *peer, uint
 {
   struct peer *p = NULL;
   if (set != 0) {
-    if (peer_get(sw, peer, &p) != 0)
+    if (ocf_swarm_peer_get(sw, peer, &p) != 0)
       return; /* without memory it stays as trimmable as it was */
   } else {
-    p = peer_find(sw, peer);
+    p = ocf_swarm_peer_find(sw, peer);
   }
   if (p == NULL)
     return;
   p->protect = (p->protect | set) & ~clear;
-  peer_settle(p);
+  ocf_swarm_peer_settle(p);
 }

@@ -55,7 +55,7 @@ static void job_reset(struct job *j, uint32_t code)
   ocf_stream_reset(s, code);
 }
 
-void jobs_drop(struct ocf_link *l)
+void ocf_swarm_jobs_drop(struct ocf_link *l)
 {
   while (!ocf_list_empty(&l->jobs)) {
     struct job *j = OCF_LIST_ENTRY(l->jobs.next, struct job, link);
@@ -102,7 +102,7 @@ static struct job *job_new(struct ocf_link *l, enum job_kind kind, struct ocf_st
 static struct job *job_open(struct ocf_link *l, enum job_kind kind)
 {
   struct ocf_stream *s;
-  bool lazy = peer_speaks(l->peer, NAMES[kind]);
+  bool lazy = ocf_swarm_entry_speaks(l->peer, NAMES[kind]);
   if (ocf_conn_open(l->conn, l->sw->now_ns, &NAMES[kind], 1, lazy, NULL, &s) != 0)
     return NULL;
   struct job *j = job_new(l, kind, s);
@@ -163,7 +163,7 @@ static void job_speak(struct job *j)
     job_write(j);
 }
 
-void self_link_up(struct ocf_link *l)
+void ocf_swarm_self_link_up(struct ocf_link *l)
 {
   struct ocf_swarm *sw = l->sw;
   l->push_tokens = PUSH_BURST;
@@ -176,11 +176,11 @@ void self_link_up(struct ocf_link *l)
     sw->st.identify_failed++;
 }
 
-void self_push(struct ocf_swarm *sw)
+void ocf_swarm_self_push(struct ocf_swarm *sw)
 {
   OCF_LIST_FOREACH (it, &sw->links) {
     struct ocf_link *l = LINK_OF(it, all);
-    if (l->state != LINK_UP || l->closing || !peer_speaks(l->peer, NAMES[JOB_PUSH_OUT]))
+    if (l->state != LINK_UP || l->closing || !ocf_swarm_entry_speaks(l->peer, NAMES[JOB_PUSH_OUT]))
       continue;
     struct job *j = job_open(l, JOB_PUSH_OUT);
     if (j == NULL)
@@ -196,7 +196,7 @@ static void tell(struct ocf_swarm *sw, struct ocf_bytes *told, size_t n, size_t 
   sw->told = told;
   sw->n_told = n;
   sw->told_size = size;
-  self_push(sw);
+  ocf_swarm_self_push(sw);
 }
 
 static bool announced(const struct ocf_swarm *sw, const struct ocf_bytes *names, size_t n)
@@ -290,7 +290,7 @@ static void keep_addr(struct ocf_link *l, const struct ocf_maddr *m, enum ocf_sw
 {
   if (!l->loopback && ocf_maddr_is_loopback(m))
     return;
-  int err = peer_add_addr(l->peer, m, src, OCF_TIME_NEVER);
+  int err = ocf_swarm_peer_add_addr(l->peer, m, src, OCF_TIME_NEVER);
   (void)err; /* what cannot be dialled, and what is too much, is left out */
 }
 
@@ -316,7 +316,7 @@ static void keep_addrs(struct ocf_link *l, const struct ocf_identify_msg *m)
     while (ocf_identify_next_addr(&it, &addr))
       keep_addr(l, &addr, OCF_SWARM_SRC_IDENTIFY);
   }
-  peer_expire_addrs(p);
+  ocf_swarm_peer_expire_addrs(p);
 }
 
 /* The peer has said all. True when it was understood. */
@@ -346,13 +346,13 @@ static bool push_allowed(struct ocf_link *l)
 
 /* --- ping --- */
 
-void self_ping(struct ocf_link *l)
+void ocf_swarm_self_ping(struct ocf_link *l)
 {
   struct ocf_swarm *sw = l->sw;
   uint8_t rnd[OCF_PING_LEN];
   l->next_ping_ns = ocf_time_add(sw->now_ns, sw->cfg.ping_every_ns);
   if (l->ping_busy || l->closing ||
-      (l->peer->identified && !peer_speaks(l->peer, NAMES[JOB_PING_OUT])))
+      (l->peer->identified && !ocf_swarm_entry_speaks(l->peer, NAMES[JOB_PING_OUT])))
     return;
   struct job *j = job_open(l, JOB_PING_OUT);
   if (j == NULL)
@@ -522,7 +522,8 @@ static void on_gone(struct job *j, const struct ocf_conn_event *ce)
   job_free(j);
 }
 
-bool self_event(struct ocf_link *l, const struct ocf_conn_event *ce, struct ocf_swarm_event *ev)
+bool ocf_swarm_self_event(struct ocf_link *l, const struct ocf_conn_event *ce,
+                          struct ocf_swarm_event *ev)
 {
   struct job *j = ocf_stream_user(ce->stream);
   if (ce->type == OCF_CONN_STREAM_IN) {
@@ -552,7 +553,7 @@ bool self_event(struct ocf_link *l, const struct ocf_conn_event *ce, struct ocf_
   return false;
 }
 
-void job_timer(struct job *j)
+void ocf_swarm_job_timer(struct job *j)
 {
   if (j->kind == JOB_PING_IN && ocf_pong_tick(&j->u.pong.core, j->l->sw->now_ns) == 0) {
     pong_step(j, ocf_bytes(NULL, 0));

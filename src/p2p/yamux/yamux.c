@@ -70,14 +70,14 @@ void ocf_yamux_free(struct ocf_yamux *y)
     return;
   free_all(y->a, &y->open);
   free_all(y->a, &y->ended);
-  table_fini(&y->table, y->a);
+  ocf_yamux_table_fini(&y->table, y->a);
   OCF_DELETE(y->a, y);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
-void session_die(struct ocf_yamux *y, int err, uint32_t code, bool tell)
+void ocf_yamux_session_die(struct ocf_yamux *y, int err, uint32_t code, bool tell)
 {
   if (y->dead)
     return;
@@ -93,23 +93,23 @@ void session_die(struct ocf_yamux *y, int err, uint32_t code, bool tell)
   OCF_LIST_FOREACH_SAFE (it, &y->open) {
     struct ocf_yamux_stream *s = OCF_LIST_ENTRY(it, struct ocf_yamux_stream, all);
     if ((s->flags & S_RELEASED) != 0)
-      stream_gone(y, s);
+      ocf_yamux_stream_gone(y, s);
   }
 }
 
 static void broken(struct ocf_yamux *y)
 {
-  session_die(y, OCF_EPROTO, OCF_YAMUX_PROTOCOL_ERROR, true);
+  ocf_yamux_session_die(y, OCF_EPROTO, OCF_YAMUX_PROTOCOL_ERROR, true);
 }
 
 static void flooded(struct ocf_yamux *y)
 {
-  session_die(y, OCF_ELIMIT, OCF_YAMUX_PROTOCOL_VIOLATION, true);
+  ocf_yamux_session_die(y, OCF_ELIMIT, OCF_YAMUX_PROTOCOL_VIOLATION, true);
 }
 
 void ocf_yamux_abort(struct ocf_yamux *y, uint32_t code)
 {
-  session_die(y, OCF_ECANCELED, code, true);
+  ocf_yamux_session_die(y, OCF_ECANCELED, code, true);
 }
 
 bool ocf_yamux_is_dead(const struct ocf_yamux *y)
@@ -142,7 +142,7 @@ static bool next_obituary(struct ocf_yamux *y, struct ocf_bytes *in, struct ocf_
                                     .user = s->user,
                                     .err = y->dead_err,
                                     .code = y->dead_code };
-    stream_gone(y, s);
+    ocf_yamux_stream_gone(y, s);
     if (!told)
       return true;
   }
@@ -164,7 +164,7 @@ static void ping_frame(struct ocf_yamux *y, uint64_t now_ns, const struct header
     broken(y);
   } else if ((h->flags & FLAG_SYN) != 0) {
     y->st.pings_in++;
-    if (!bucket_take(&y->pings, now_ns)) {
+    if (!ocf_yamux_bucket_take(&y->pings, now_ns)) {
       flooded(y);
     } else if (y->n_pongs == PONGS_MAX) {
       y->pongs[PONGS_MAX - 1] = h->length; /* nobody honest has so many under way */
@@ -183,7 +183,7 @@ static void ping_frame(struct ocf_yamux *y, uint64_t now_ns, const struct header
 static void refuse(struct ocf_yamux *y, uint64_t now_ns, uint32_t id, uint32_t code)
 {
   y->st.refused_in++;
-  if (y->n_refused == REFUSED_MAX || !bucket_take(&y->resets, now_ns)) {
+  if (y->n_refused == REFUSED_MAX || !ocf_yamux_bucket_take(&y->resets, now_ns)) {
     flooded(y);
     return;
   }
@@ -196,7 +196,7 @@ static void refuse(struct ocf_yamux *y, uint64_t now_ns, uint32_t id, uint32_t c
 static struct ocf_yamux_stream *syn_frame(struct ocf_yamux *y, uint64_t now_ns,
                                           const struct header *h)
 {
-  if ((h->id & 1) == (y->cfg.dialler ? 1 : 0) || !seen_add(&y->seen, h->id)) {
+  if ((h->id & 1) == (y->cfg.dialler ? 1 : 0) || !ocf_yamux_seen_add(&y->seen, h->id)) {
     broken(y); /* ours to use, or used before */
     return NULL;
   }
@@ -206,7 +206,7 @@ static struct ocf_yamux_stream *syn_frame(struct ocf_yamux *y, uint64_t now_ns,
   }
   if ((h->flags & FLAG_RST) != 0) {
     y->st.resets_in++;
-    if (!bucket_take(&y->resets, now_ns))
+    if (!ocf_yamux_bucket_take(&y->resets, now_ns))
       flooded(y);
     return NULL;
   }
@@ -215,12 +215,12 @@ static struct ocf_yamux_stream *syn_frame(struct ocf_yamux *y, uint64_t now_ns,
            y->draining ? OCF_YAMUX_STREAM_SHUTDOWN : OCF_YAMUX_STREAM_RESOURCE_LIMIT);
     return NULL;
   }
-  struct ocf_yamux_stream *s = stream_new(y, now_ns, h->id, S_INBOUND);
+  struct ocf_yamux_stream *s = ocf_yamux_stream_new(y, now_ns, h->id, S_INBOUND);
   if (s == NULL) {
     refuse(y, now_ns, h->id, OCF_YAMUX_STREAM_RESOURCE_LIMIT);
     return NULL;
   }
-  stream_pend(y, s, PEND_ACK);
+  ocf_yamux_stream_pend(y, s, PEND_ACK);
   return s;
 }
 
@@ -242,14 +242,14 @@ static void rst_frame(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_str
     broken(y);
     return;
   }
-  if ((s->flags & S_INBOUND) != 0 && !bucket_take(&y->resets, now_ns)) {
+  if ((s->flags & S_INBOUND) != 0 && !ocf_yamux_bucket_take(&y->resets, now_ns)) {
     flooded(y);
     return;
   }
   s->flags = (uint8_t)((s->flags | S_DEAD) & ~S_WANT);
   if ((s->flags & S_RELEASED) == 0)
     due_reset(y, s, OCF_ERESET, h->type == TYPE_WINDOW ? h->length : 0);
-  stream_gone(y, s);
+  ocf_yamux_stream_gone(y, s);
 }
 
 /* False when the stream takes no body: `s` may be freed. */
@@ -265,13 +265,13 @@ static bool data_frame(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_st
   s->recv_window -= h->length;
   if ((s->flags & S_REMOTE_FIN) == 0)
     return true;
-  if ((s->flags & S_INBOUND) != 0 && !bucket_take(&y->resets, now_ns)) {
+  if ((s->flags & S_INBOUND) != 0 && !ocf_yamux_bucket_take(&y->resets, now_ns)) {
     flooded(y);
     return false;
   }
   if ((s->flags & S_RELEASED) == 0) /* data after its end: only this stream's user is cheated */
     due_reset(y, s, OCF_EPROTO, OCF_YAMUX_STREAM_PROTOCOL_VIOLATION);
-  stream_kill(y, s, OCF_YAMUX_STREAM_PROTOCOL_VIOLATION);
+  ocf_yamux_stream_kill(y, s, OCF_YAMUX_STREAM_PROTOCOL_VIOLATION);
   return false;
 }
 
@@ -282,8 +282,8 @@ static void fin_frame(struct ocf_yamux *y, struct ocf_yamux_stream *s)
   s->flags |= S_REMOTE_FIN;
   if (y->rx == s)
     y->due |= DUE_FIN;
-  stream_unpend(s, PEND_WINDOW); /* nobody is left to use it */
-  stream_maybe_gone(y, s);
+  ocf_yamux_stream_unpend(s, PEND_WINDOW); /* nobody is left to use it */
+  ocf_yamux_stream_maybe_gone(y, s);
 }
 
 static bool is_empty(const struct header *h)
@@ -308,7 +308,7 @@ static void stream_frame(struct ocf_yamux *y, uint64_t now_ns, const struct head
     broken(y);
     return;
   }
-  if (is_empty(h) && !bucket_take(&y->empty, now_ns)) {
+  if (is_empty(h) && !ocf_yamux_bucket_take(&y->empty, now_ns)) {
     flooded(y);
     return;
   }
@@ -320,14 +320,14 @@ static void stream_frame(struct ocf_yamux *y, uint64_t now_ns, const struct head
       return;
     y->due |= DUE_OPENED;
   } else {
-    s = table_find(&y->table, h->id);
+    s = ocf_yamux_table_find(&y->table, h->id);
     if (s == NULL || (s->flags & S_DEAD) != 0) {
       unknown_frame(y, h);
       return;
     }
   }
   if ((h->flags & FLAG_ACK) != 0)
-    stream_acked(y, s);
+    ocf_yamux_stream_acked(y, s);
   if ((h->flags & FLAG_RST) != 0) {
     rst_frame(y, now_ns, s, h);
     return;
@@ -335,7 +335,7 @@ static void stream_frame(struct ocf_yamux *y, uint64_t now_ns, const struct head
   if (h->type == TYPE_WINDOW) {
     y->st.window_updates_in++;
     if ((s->flags & S_LOCAL_FIN) == 0)
-      stream_add_window(y, s, h->length);
+      ocf_yamux_stream_add_window(y, s, h->length);
   } else if (!data_frame(y, now_ns, s, h)) {
     return;
   }
@@ -356,7 +356,7 @@ static void frame(struct ocf_yamux *y, uint64_t now_ns, const uint8_t *p)
   else if (h.type == TYPE_PING)
     ping_frame(y, now_ns, &h);
   else if (h.type == TYPE_GOAWAY)
-    session_die(y, h.length == OCF_YAMUX_NORMAL ? OCF_EEOF : OCF_ERESET, h.length, false);
+    ocf_yamux_session_die(y, h.length == OCF_YAMUX_NORMAL ? OCF_EEOF : OCF_ERESET, h.length, false);
   else
     stream_frame(y, now_ns, &h);
 }
@@ -418,7 +418,7 @@ static bool next_due(struct ocf_yamux *y, struct ocf_yamux_event *ev)
     y->rx = NULL; /* the rest of its frame, if any, is nobody's */
   } else if (ev->kind == OCF_YAMUX_EV_FIN) {
     y->rx = NULL;
-    stream_maybe_gone(y, ev->stream); /* its handle is still out, so it is not freed */
+    ocf_yamux_stream_maybe_gone(y, ev->stream); /* its handle is still out, so it is not freed */
   }
   return true;
 }
@@ -493,7 +493,7 @@ static void tick_linger(struct ocf_yamux *y, uint64_t now_ns)
     struct ocf_yamux_stream *s = OCF_LIST_ENTRY(y->linger.next, struct ocf_yamux_stream, wait);
     if (s->since_ns > now_ns)
       return;
-    stream_kill(y, s, OCF_YAMUX_STREAM_NO_REASON);
+    ocf_yamux_stream_kill(y, s, OCF_YAMUX_STREAM_NO_REASON);
   }
 }
 
@@ -504,7 +504,7 @@ void ocf_yamux_tick(struct ocf_yamux *y, uint64_t now_ns)
   tick_linger(y, now_ns);
   if (y->ping_out && now_ns >= ocf_time_add(y->ping_sent_ns, y->cfg.ping_timeout_ns)) {
     if (y->last_rx_ns <= y->ping_sent_ns) {
-      session_die(y, OCF_ETIME, OCF_YAMUX_NORMAL, false);
+      ocf_yamux_session_die(y, OCF_ETIME, OCF_YAMUX_NORMAL, false);
       return;
     }
     y->ping_out = false; /* the answer is lost, but the peer is not */

@@ -129,31 +129,31 @@ struct ocf_yamux {
 };
 
 /* yamux_table.c */
-struct ocf_yamux_stream *table_find(const struct table *t, uint32_t id);
+struct ocf_yamux_stream *ocf_yamux_table_find(const struct table *t, uint32_t id);
 /* 0 or OCF_ENOMEM; `s->id` is not in the table yet. */
-int table_insert(struct table *t, struct ocf_alloc *a, struct ocf_yamux_stream *s);
-void table_remove(struct table *t, const struct ocf_yamux_stream *s);
-void table_fini(struct table *t, struct ocf_alloc *a);
+int ocf_yamux_table_insert(struct table *t, struct ocf_alloc *a, struct ocf_yamux_stream *s);
+void ocf_yamux_table_remove(struct table *t, const struct ocf_yamux_stream *s);
+void ocf_yamux_table_fini(struct table *t, struct ocf_alloc *a);
 /* False when the id was seen before. */
-bool seen_add(struct seen *seen, uint32_t id);
+bool ocf_yamux_seen_add(struct seen *seen, uint32_t id);
 /* False when the peer does it too often. */
-bool bucket_take(struct bucket *b, uint64_t now_ns);
+bool ocf_yamux_bucket_take(struct bucket *b, uint64_t now_ns);
 
 /* yamux_stream.c */
-struct ocf_yamux_stream *stream_new(struct ocf_yamux *y, uint64_t now_ns, uint32_t id,
-                                    uint8_t flags);
-void stream_pend(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint8_t pend);
-void stream_unpend(struct ocf_yamux_stream *s, uint8_t pend);
+struct ocf_yamux_stream *ocf_yamux_stream_new(struct ocf_yamux *y, uint64_t now_ns, uint32_t id,
+                                              uint8_t flags);
+void ocf_yamux_stream_pend(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint8_t pend);
+void ocf_yamux_stream_unpend(struct ocf_yamux_stream *s, uint8_t pend);
 /* The stream left the wire: its id, slots and window budget are free. Frees it when released. */
-void stream_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s);
-/* stream_gone() if both directions ended, nothing is pending and the user knows. */
-void stream_maybe_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s);
+void ocf_yamux_stream_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s);
+/* ocf_yamux_stream_gone() if both directions ended, nothing is pending and the user knows. */
+void ocf_yamux_stream_maybe_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s);
 /* Our reset of a stream; the handle stays as it is. */
-void stream_kill(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint32_t code);
-void stream_add_window(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint32_t credit);
-void stream_acked(struct ocf_yamux *y, struct ocf_yamux_stream *s);
+void ocf_yamux_stream_kill(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint32_t code);
+void ocf_yamux_stream_add_window(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint32_t credit);
+void ocf_yamux_stream_acked(struct ocf_yamux *y, struct ocf_yamux_stream *s);
 
 /* yamux.c: ends the session; `tell` queues a go-away. */
-void session_die(struct ocf_yamux *y, int err, uint32_t code, bool tell);
+void ocf_yamux_session_die(struct ocf_yamux *y, int err, uint32_t code, bool tell);
 
 #endif

@@ -91,7 +91,7 @@ static bool emit_rst(struct ocf_yamux *y, struct ocf_yamux_stream *s, struct ocf
   if (!emit(y, out, TYPE_WINDOW, FLAG_RST, s->id, s->rst_code))
     return false;
   y->st.resets_out++;
-  stream_gone(y, s);
+  ocf_yamux_stream_gone(y, s);
   return true;
 }
 
@@ -118,8 +118,8 @@ static bool emit_ctl(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_stre
     y->st.window_updates_out++;
     OCF_ASSERT((uint64_t)s->recv_window + s->held <= s->recv_max);
   }
-  stream_unpend(s, UINT8_MAX);
-  stream_maybe_gone(y, s);
+  ocf_yamux_stream_unpend(s, UINT8_MAX);
+  ocf_yamux_stream_maybe_gone(y, s);
   return true;
 }
 
@@ -224,7 +224,7 @@ void ocf_yamux_commit(struct ocf_yamux *y, struct ocf_yamux_stream *s, size_t n,
   put_header(out->p + out->n, TYPE_DATA, flags, s->id, (uint32_t)n);
   out->n += OCF_YAMUX_HEADER + n;
   if (flags != 0)
-    stream_unpend(s, PEND_ACK);
+    ocf_yamux_stream_unpend(s, PEND_ACK);
   s->send_window -= (uint32_t)n;
   if (y->turn == s)
     y->turn_left -= (uint32_t)OCF_MIN(n, y->turn_left);

@@ -8,8 +8,8 @@
  * has given back more than this. */
 enum { WAKE_WINDOW = 1024 };
 
-struct ocf_yamux_stream *stream_new(struct ocf_yamux *y, uint64_t now_ns, uint32_t id,
-                                    uint8_t flags)
+struct ocf_yamux_stream *ocf_yamux_stream_new(struct ocf_yamux *y, uint64_t now_ns, uint32_t id,
+                                              uint8_t flags)
 {
   struct ocf_yamux_stream *s = OCF_NEW(y->a, struct ocf_yamux_stream);
   if (s == NULL)
@@ -19,7 +19,7 @@ struct ocf_yamux_stream *stream_new(struct ocf_yamux *y, uint64_t now_ns, uint32
   s->send_window = s->recv_window = s->recv_max = OCF_YAMUX_WINDOW;
   s->epoch_ns = now_ns;
   s->since_ns = OCF_TIME_NEVER;
-  if (table_insert(&y->table, y->a, s) != 0) {
+  if (ocf_yamux_table_insert(&y->table, y->a, s) != 0) {
     OCF_DELETE(y->a, s);
     return NULL;
   }
@@ -50,12 +50,12 @@ int ocf_yamux_open(struct ocf_yamux *y, uint64_t now_ns, void *user, struct ocf_
     y->open_blocked = true;
     return OCF_EAGAIN;
   }
-  struct ocf_yamux_stream *s = stream_new(y, now_ns, y->next_id, 0);
+  struct ocf_yamux_stream *s = ocf_yamux_stream_new(y, now_ns, y->next_id, 0);
   if (s == NULL)
     return OCF_ENOMEM;
   y->next_id = y->next_id > UINT32_MAX - 2 ? 0 : y->next_id + 2;
   s->user = user;
-  stream_pend(y, s, PEND_SYN);
+  ocf_yamux_stream_pend(y, s, PEND_SYN);
   *out = s;
   return 0;
 }
@@ -68,7 +68,7 @@ static void slots_freed(struct ocf_yamux *y)
   }
 }
 
-void stream_acked(struct ocf_yamux *y, struct ocf_yamux_stream *s)
+void ocf_yamux_stream_acked(struct ocf_yamux *y, struct ocf_yamux_stream *s)
 {
   if ((s->flags & (S_INBOUND | S_ACKED)) != 0)
     return; /* a second acknowledgement means nothing */
@@ -77,14 +77,14 @@ void stream_acked(struct ocf_yamux *y, struct ocf_yamux_stream *s)
   slots_freed(y);
 }
 
-void stream_pend(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint8_t pend)
+void ocf_yamux_stream_pend(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint8_t pend)
 {
   if (s->pend == 0)
     ocf_list_push_back(&y->ctl, &s->ctl);
   s->pend |= pend;
 }
 
-void stream_unpend(struct ocf_yamux_stream *s, uint8_t pend)
+void ocf_yamux_stream_unpend(struct ocf_yamux_stream *s, uint8_t pend)
 {
   s->pend &= (uint8_t)~pend;
   if (s->pend == 0)
@@ -99,12 +99,12 @@ static void stream_delete(struct ocf_yamux *y, struct ocf_yamux_stream *s)
   OCF_DELETE(y->a, s);
 }
 
-void stream_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s)
+void ocf_yamux_stream_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s)
 {
   OCF_ASSERT((s->flags & S_GONE) == 0);
   s->flags |= S_GONE;
-  table_remove(&y->table, s);
-  stream_unpend(s, UINT8_MAX);
+  ocf_yamux_table_remove(&y->table, s);
+  ocf_yamux_stream_unpend(s, UINT8_MAX);
   ocf_list_remove(&s->wait);
   if (y->turn == s)
     y->turn = NULL;
@@ -126,26 +126,26 @@ void stream_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s)
     stream_delete(y, s);
 }
 
-void stream_maybe_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s)
+void ocf_yamux_stream_maybe_gone(struct ocf_yamux *y, struct ocf_yamux_stream *s)
 {
   const uint8_t both = S_LOCAL_FIN | S_REMOTE_FIN;
   bool fin_untold = y->rx == s && (y->due & DUE_FIN) != 0;
   if ((s->flags & both) == both && s->pend == 0 && !fin_untold)
-    stream_gone(y, s);
+    ocf_yamux_stream_gone(y, s);
 }
 
-void stream_kill(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint32_t code)
+void ocf_yamux_stream_kill(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint32_t code)
 {
   bool announced = (s->pend & PEND_SYN) == 0;
   s->flags |= S_DEAD;
   s->rst_code = code;
   s->since_ns = OCF_TIME_NEVER;
   ocf_list_remove(&s->wait);
-  stream_unpend(s, UINT8_MAX);
+  ocf_yamux_stream_unpend(s, UINT8_MAX);
   if (announced)
-    stream_pend(y, s, PEND_RST);
+    ocf_yamux_stream_pend(y, s, PEND_RST);
   else
-    stream_gone(y, s); /* the peer has never heard of it */
+    ocf_yamux_stream_gone(y, s); /* the peer has never heard of it */
 }
 
 void ocf_yamux_finish(struct ocf_yamux *y, struct ocf_yamux_stream *s)
@@ -157,7 +157,7 @@ void ocf_yamux_finish(struct ocf_yamux *y, struct ocf_yamux_stream *s)
   ocf_list_remove(&s->wait);
   if (y->turn == s)
     y->turn = NULL;
-  stream_pend(y, s, PEND_FIN);
+  ocf_yamux_stream_pend(y, s, PEND_FIN);
 }
 
 /* The handle comes back. True when the stream is still on the wire. */
@@ -177,7 +177,7 @@ static bool release(struct ocf_yamux *y, struct ocf_yamux_stream *s)
   if ((s->flags & S_GONE) != 0)
     stream_delete(y, s);
   else if (y->dead || ((s->flags & both) == both && s->pend == 0))
-    stream_gone(y, s);
+    ocf_yamux_stream_gone(y, s);
   else
     return true;
   return false;
@@ -198,10 +198,10 @@ void ocf_yamux_reset(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_stre
   const uint8_t both = S_LOCAL_FIN | S_REMOTE_FIN;
   (void)now_ns;
   if (release(y, s) && (s->flags & S_DEAD) == 0 && (s->flags & both) != both)
-    stream_kill(y, s, code);
+    ocf_yamux_stream_kill(y, s, code);
 }
 
-void stream_add_window(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint32_t credit)
+void ocf_yamux_stream_add_window(struct ocf_yamux *y, struct ocf_yamux_stream *s, uint32_t credit)
 {
   /* Overflow is no offence in Go: it saturates. */
   s->send_window = credit > UINT32_MAX - s->send_window ? UINT32_MAX : s->send_window + credit;
@@ -224,7 +224,7 @@ void ocf_yamux_consumed(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_s
   s->credit += (uint32_t)n;
   OCF_ASSERT((uint64_t)s->recv_window + s->held + s->credit <= s->recv_max);
   if ((s->flags & S_REMOTE_FIN) == 0 && s->credit >= s->recv_max / 2)
-    stream_pend(y, s, PEND_WINDOW);
+    ocf_yamux_stream_pend(y, s, PEND_WINDOW);
 }
 
 void ocf_yamux_set_user(struct ocf_yamux_stream *s, void *user)

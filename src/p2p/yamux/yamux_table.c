@@ -12,7 +12,7 @@ static uint32_t mask(const struct table *t)
   return (UINT32_C(1) << t->log2_slots) - 1;
 }
 
-struct ocf_yamux_stream *table_find(const struct table *t, uint32_t id)
+struct ocf_yamux_stream *ocf_yamux_table_find(const struct table *t, uint32_t id)
 {
   if (t->n == 0)
     return NULL;
@@ -46,14 +46,14 @@ static int grow(struct table *t, struct ocf_alloc *a)
     if (t->slots[i] != NULL)
       put(&big, t->slots[i]);
   }
-  table_fini(t, a);
+  ocf_yamux_table_fini(t, a);
   *t = big;
   return 0;
 }
 
-int table_insert(struct table *t, struct ocf_alloc *a, struct ocf_yamux_stream *s)
+int ocf_yamux_table_insert(struct table *t, struct ocf_alloc *a, struct ocf_yamux_stream *s)
 {
-  OCF_ASSERT(table_find(t, s->id) == NULL);
+  OCF_ASSERT(ocf_yamux_table_find(t, s->id) == NULL);
   if (t->slots == NULL || 2 * (t->n + 1) > mask(t) + 1) {
     if (grow(t, a) != 0)
       return OCF_ENOMEM;
@@ -63,7 +63,7 @@ int table_insert(struct table *t, struct ocf_alloc *a, struct ocf_yamux_stream *
   return 0;
 }
 
-void table_remove(struct table *t, const struct ocf_yamux_stream *s)
+void ocf_yamux_table_remove(struct table *t, const struct ocf_yamux_stream *s)
 {
   uint32_t i = slot_of(t, s->id);
   while (t->slots[i] != s) {
@@ -80,13 +80,13 @@ void table_remove(struct table *t, const struct ocf_yamux_stream *s)
   }
 }
 
-void table_fini(struct table *t, struct ocf_alloc *a)
+void ocf_yamux_table_fini(struct table *t, struct ocf_alloc *a)
 {
   ocf_alloc_put(a, t->slots, table_bytes(t));
   t->slots = NULL;
 }
 
-bool seen_add(struct seen *seen, uint32_t id)
+bool ocf_yamux_seen_add(struct seen *seen, uint32_t id)
 {
   uint32_t n = id >> 1;
   if (!seen->any || n > seen->high) {
@@ -104,7 +104,7 @@ bool seen_add(struct seen *seen, uint32_t id)
   return true;
 }
 
-bool bucket_take(struct bucket *b, uint64_t now_ns)
+bool ocf_yamux_bucket_take(struct bucket *b, uint64_t now_ns)
 {
   if (b->rate.burst == 0)
     return true;
