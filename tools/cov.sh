@@ -1,0 +1,53 @@
+#!/bin/bash
+# tools/cov.sh [least percent]: line coverage of src/ by the unit tests and the replayed corpora, as a
+# table by module and layer; fails when one of layers 0-2 stays below 90 %. Lines that no test program
+# even links count as not covered. The lines themselves: build/cov/report.txt.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+least=${1:-90}
+tools/build.sh cov all
+rm -rf build/cov/profiles
+mkdir -p build/cov/profiles
+LLVM_PROFILE_FILE="$PWD/build/cov/profiles/%p-%m.profraw" ctest --test-dir build/cov -j2 -Q --output-on-failure ||
+  { echo "cov: tests failed" >&2; exit 1; }
+llvm-profdata merge -sparse build/cov/profiles/*.profraw -o build/cov/all.profdata
+rm -r build/cov/profiles
+objects=()
+for f in build/cov/libocf_*.a build/cov/ocf_*__*_test build/cov/ocf_*__*_fuzz; do
+  objects+=(-object "$f")
+done
+llvm-cov export -summary-only -instr-profile build/cov/all.profdata "${objects[@]}" >build/cov/summary.json 2>build/cov/llvm-cov.log
+llvm-cov show -instr-profile build/cov/all.profdata "${objects[@]}" src >build/cov/report.txt 2>>build/cov/llvm-cov.log || true
+python3 - "$least" <<'P'
+import collections, json, os, re, sys
+
+LAYER = {"base": 0, "fmt": 1, "crypto": 1, "multi": 1, "p2p": 2, "http": 2, "obs": 3, "node": 4, "io": 5, "sim": 5, "app": 6}
+lines = collections.defaultdict(lambda: [0, 0])
+counted = set()
+for f in json.load(open("build/cov/summary.json"))["data"][0]["files"]:
+    path = os.path.relpath(f["filename"])
+    if not path.startswith("src/") or re.search(r"_(test|fuzz|pair|check)\.[ch]$", path):
+        continue
+    counted.add(path)
+    s = f["summary"]["lines"]
+    module = os.path.dirname(path)[4:]
+    for key in (module, LAYER.get(module.split("/")[0], 9)):
+        lines[key][0] += s["covered"]
+        lines[key][1] += s["count"]
+for root, _, names in os.walk("src"):
+    for n in names:
+        path = os.path.join(root, n)
+        if n.endswith(".c") and not re.search(r"_(test|fuzz|main)\.c$|/ocf_\w+\.c$", path) and path not in counted:
+            sys.exit(f"cov: no record of {path}: is it built?")
+show = lambda name, c: print(f"{name:18} {c[0]:6} of {c[1]:6} lines  {100 * c[0] / c[1]:5.1f} %")
+for k in sorted(k for k in lines if isinstance(k, str)):
+    show(k, lines[k])
+low = [sum(lines[k][i] for k in (0, 1, 2)) for i in (0, 1)]
+for k in sorted(k for k in lines if isinstance(k, int)):
+    show(f"layer {k}", lines[k])
+show("layers 0-2", low)
+bad = [k for k in (0, 1, 2) if 100 * lines[k][0] < float(sys.argv[1]) * lines[k][1]]
+for k in bad:
+    print(f"cov: layer {k} is below {sys.argv[1]} %")
+sys.exit(1 if bad else 0)
+P
