@@ -20,5 +20,7 @@
  *   2        bad usage
  *   128 + n  ended by signal n before the request was answered */
 int ocf_dev_main(const char *const *args, size_t n_args);
+/* What --help prints. The text lives as long as the process; one thread at a time. */
+const char *ocf_dev_help(void);
 
 #endif

@@ -1,0 +1,80 @@
+/* What the files of app/dev share: net.c starts the processes, first.c sends the first request,
+ * show.c prints, dev.c waits and ends. */
+#ifndef OCF_APP_DEV_DEV_INT_H
+#define OCF_APP_DEV_DEV_INT_H
+
+#include "app/dev/answer.h"
+#include "app/dev/call.h"
+#include "app/dev/child.h"
+#include "app/dev/home.h"
+#include "app/dev/lines.h"
+#include "app/dev/options.h"
+#include "base/core/err.h"
+#include "base/mem/alloc.h"
+
+enum { DEV_CHILDREN_MAX = OCF_DEV_NODES_MAX + 1 };
+
+struct dev_child {
+  struct ocf_child child;
+  char name[16];
+  bool ready;
+  struct ocf_dev_ready info;
+};
+
+struct dev {
+  struct ocf_dev_options opt;
+  struct ocf_alloc alloc;
+  struct ocf_dev_home home;
+  struct dev_child c[DEV_CHILDREN_MAX]; /* the mock, the workers, the head */
+  size_t n;                             /* of them started, or being started */
+  struct ocf_dev_join join;
+  struct ocf_call *call; /* under way, or NULL */
+  int (*on_body)(void *user, struct ocf_bytes data);
+  int call_err;
+  int sigfd;
+  int signum; /* of the first signal that asked us to end; 0: none */
+  unsigned n_signals;
+  uint64_t start_ns, deadline_ns;
+  uint64_t first_ns, last_ns; /* of the first answer's text */
+  struct ocf_dev_answer answer;
+  struct ocf_buf text;
+  struct ocf_err err;
+  bool color, live, ending;
+  const struct dev_child *culprit; /* whose last lines explain the failure */
+};
+
+static inline struct dev_child *dev_mock(struct dev *d)
+{
+  return &d->c[0];
+}
+
+static inline struct dev_child *dev_head(struct dev *d)
+{
+  return &d->c[d->opt.n_nodes];
+}
+
+/* dev.c */
+uint64_t dev_now(void);
+/* Waits for `*flag` (NULL: for ever) until `deadline_ns`. 0; OCF_ETIME; OCF_ECANCELED when a signal
+ * came; OCF_EIO with d->err when a process ended. A call that is under way is worked on meanwhile;
+ * one that fails ends the wait with its error code. */
+int dev_wait(struct dev *d, const bool *flag, uint64_t deadline_ns);
+
+/* net.c */
+int net_start(struct dev *d);
+/* "/v1/p2p/<worker>/v1/_service/llm/v1" of the first worker. */
+void net_base_path(struct dev *d, char *dst, size_t cap);
+uint16_t net_port(const char *http_url);
+
+/* first.c */
+int first_answer(struct dev *d);
+
+/* show.c */
+enum show_color { SHOW_PLAIN, SHOW_BOLD, SHOW_DIM, SHOW_GREEN, SHOW_YELLOW, SHOW_RED, SHOW_CYAN };
+void show(struct dev *d, enum show_color color, const char *fmt, ...) OCF_PRINTF(3, 4);
+void show_process(struct dev *d, struct dev_child *c);
+void show_how_to(struct dev *d);
+void show_row(struct dev *d, const struct ocf_dev_row *row);
+void show_failure(struct dev *d);
+
+#endif
