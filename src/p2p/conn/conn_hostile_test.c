@@ -176,7 +176,7 @@ test_an_unknown_security_protocol_is_answered_na_and_may_be_followed_by_noise(vo
   (void)state;
   struct fix *f = fix_new(OCF_CONN_LISTENER, NULL);
   say_str(f, HEADER);
-  say_str(f, "\x0b/tls/1.0.0\n" + 0);
+  say_str(f, "\x0b/tls/1.0.0\n");
   say_str(f, NOISE);
   assert_false(f->us.down);
   pipe_add(&f->out, "", 1);
