@@ -14,7 +14,7 @@
 #define JOIN_WAIT_NS (300 * OCF_NS_PER_MS)
 #define STOP_NS (3 * OCF_NS_PER_S)
 
-uint64_t dev_now(void)
+uint64_t ocf_dev_now(void)
 {
   struct timespec ts;
   (void)clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -28,14 +28,14 @@ static void on_row(struct dev *d, const struct ocf_dev_row *row)
   bool ours =
       strncmp(row->path, "/v1/p2p/", 8) == 0 || strncmp(row->path, "/v1/_service/", 13) == 0;
   if (d->live && ours)
-    show_row(d, row);
+    ocf_dev_show_row(d, row);
 }
 
 static void on_half(struct dev *d, const struct ocf_dev_row *half, bool from_node)
 {
   struct ocf_dev_row row;
   bool alone = from_node && (half->to[0] == '\0' || strcmp(half->method, "POST") != 0);
-  if (ocf_dev_join_add(&d->join, half, from_node, alone, dev_now(), &row))
+  if (ocf_dev_join_add(&d->join, half, from_node, alone, ocf_dev_now(), &row))
     on_row(d, &row);
 }
 
@@ -45,7 +45,7 @@ static void on_line(void *user, struct ocf_child *child, bool is_err, char *line
   struct dev_child *c = OCF_CONTAINER_OF(child, struct dev_child, child);
   struct ocf_dev_row half;
   if (is_err && d->opt.verbose)
-    show(d, SHOW_DIM, "%s: %s\n", c->name, line);
+    ocf_dev_show(d, SHOW_DIM, "%s: %s\n", c->name, line);
   if (!is_err && !c->ready)
     c->ready = ocf_dev_read_ready(line, &c->info);
   else if (!is_err && c == dev_mock(d) && ocf_dev_read_mock(line, &half))
@@ -80,7 +80,7 @@ static void pump(struct dev *d, uint64_t until_ns)
   if (d->call != NULL && ocf_call_poll(d->call, p + n))
     n++;
   until_ns = ocf_time_min(until_ns, ocf_dev_join_deadline(&d->join, JOIN_WAIT_NS));
-  uint64_t now = dev_now(), wait = until_ns > now ? until_ns - now : 0;
+  uint64_t now = ocf_dev_now(), wait = until_ns > now ? until_ns - now : 0;
   struct timespec ts = { .tv_sec = (time_t)(wait / OCF_NS_PER_S),
                          .tv_nsec = (long)(wait % OCF_NS_PER_S) };
   (void)ppoll(p, n, until_ns == OCF_TIME_NEVER ? NULL : &ts, NULL);
@@ -89,7 +89,7 @@ static void pump(struct dev *d, uint64_t until_ns)
     ocf_child_read(&d->c[i].child, on_line, d);
   if (d->call != NULL && d->call_err == 0)
     d->call_err = ocf_call_work(d->call, d->on_body, d);
-  while (ocf_dev_join_late(&d->join, dev_now(), JOIN_WAIT_NS, &row))
+  while (ocf_dev_join_late(&d->join, ocf_dev_now(), JOIN_WAIT_NS, &row))
     on_row(d, &row);
 }
 
@@ -109,7 +109,7 @@ static int find_gone(struct dev *d)
   return 0;
 }
 
-int dev_wait(struct dev *d, const bool *flag, uint64_t deadline_ns)
+int ocf_dev_wait(struct dev *d, const bool *flag, uint64_t deadline_ns)
 {
   d->call_err = 0;
   for (;;) {
@@ -124,7 +124,7 @@ int dev_wait(struct dev *d, const bool *flag, uint64_t deadline_ns)
       return r;
     if (ferror(stdout) != 0)
       return ocf_err_set(&d->err, OCF_EIO, NULL, "standard output cannot be written");
-    if (dev_now() >= deadline_ns)
+    if (ocf_dev_now() >= deadline_ns)
       return OCF_ETIME;
     pump(d, deadline_ns);
   }
@@ -165,17 +165,17 @@ static void signal_all(struct dev *d, int signum)
 /* Asks all processes to end, then makes them; a further Ctrl-C shortens it. */
 static void stop_all(struct dev *d)
 {
-  uint64_t end = ocf_time_add(dev_now(), STOP_NS);
+  uint64_t end = ocf_time_add(ocf_dev_now(), STOP_NS);
   unsigned signals = d->n_signals;
   bool killed = false;
   d->live = false;
   signal_all(d, SIGTERM);
   while (!all_gone(d)) {
-    if (!killed && (dev_now() >= end || d->n_signals > signals)) {
+    if (!killed && (ocf_dev_now() >= end || d->n_signals > signals)) {
       signal_all(d, SIGKILL);
       killed = true;
     }
-    pump(d, ocf_time_add(dev_now(), 100 * OCF_NS_PER_MS)); /* SIGCHLD wakes it sooner */
+    pump(d, ocf_time_add(ocf_dev_now(), 100 * OCF_NS_PER_MS)); /* SIGCHLD wakes it sooner */
   }
   for (size_t i = 0; i < d->n; i++)
     ocf_child_fini(&d->c[i].child);
@@ -199,18 +199,18 @@ static int run(struct dev *d)
     r = ocf_dev_home_make(&d->home, d->opt.keep, &d->err);
   if (r != 0)
     return r;
-  show(d, SHOW_BOLD, "A head, %s and a mock model service, each a process of its own:\n",
-       d->opt.n_nodes > 2 ? "workers" : "a worker");
-  r = net_start(d);
+  ocf_dev_show(d, SHOW_BOLD, "A head, %s and a mock model service, each a process of its own:\n",
+               d->opt.n_nodes > 2 ? "workers" : "a worker");
+  r = ocf_dev_net_start(d);
   if (r == 0)
-    r = first_answer(d);
+    r = ocf_dev_first_answer(d);
   if (r != 0 || !stay)
     return r;
-  show_how_to(d);
+  ocf_dev_show_how_to(d);
   d->live = true;
-  r = dev_wait(d, NULL, OCF_TIME_NEVER);
+  r = ocf_dev_wait(d, NULL, OCF_TIME_NEVER);
   if (r == OCF_ECANCELED)
-    show(d, SHOW_DIM, "\nstopping\n");
+    ocf_dev_show(d, SHOW_DIM, "\nstopping\n");
   return r == OCF_ECANCELED ? 0 : r;
 }
 
@@ -218,9 +218,9 @@ static int finish(struct dev *d, int r)
 {
   stop_all(d);
   if (r != 0 && d->err.code != 0)
-    show_failure(d);
+    ocf_dev_show_failure(d);
   if (d->opt.keep && d->home.path[0] != '\0')
-    show(d, SHOW_PLAIN, "kept: %s\n", d->home.path);
+    ocf_dev_show(d, SHOW_PLAIN, "kept: %s\n", d->home.path);
   ocf_dev_home_end(&d->home);
   if (d->sigfd >= 0)
     (void)close(d->sigfd);
@@ -244,14 +244,14 @@ int ocf_dev_main(const char *const *args, size_t n_args)
     return 1;
   }
   d->sigfd = d->home.lock = -1;
-  d->start_ns = dev_now();
+  d->start_ns = ocf_dev_now();
   ocf_alloc_init(&d->alloc);
   int r = ocf_dev_options_parse(&d->opt, args, n_args, &d->err), status = 2;
   if (r == OCF_ECANCELED) {
     (void)fputs(ocf_dev_help(), stdout);
     status = 0;
   } else if (r != 0) {
-    show_failure(d);
+    ocf_dev_show_failure(d);
   } else {
     d->color = wants_color(&d->opt);
     d->deadline_ns = ocf_time_add(d->start_ns, d->opt.timeout_ns);

@@ -54,27 +54,27 @@ static inline struct dev_child *dev_head(struct dev *d)
 }
 
 /* dev.c */
-uint64_t dev_now(void);
+uint64_t ocf_dev_now(void);
 /* Waits for `*flag` (NULL: for ever) until `deadline_ns`. 0; OCF_ETIME; OCF_ECANCELED when a signal
  * came; OCF_EIO with d->err when a process ended. A call that is under way is worked on meanwhile;
  * one that fails ends the wait with its error code. */
-int dev_wait(struct dev *d, const bool *flag, uint64_t deadline_ns);
+int ocf_dev_wait(struct dev *d, const bool *flag, uint64_t deadline_ns);
 
 /* net.c */
-int net_start(struct dev *d);
+int ocf_dev_net_start(struct dev *d);
 /* "/v1/p2p/<worker>/v1/_service/llm/v1" of the first worker. */
-void net_base_path(struct dev *d, char *dst, size_t cap);
-uint16_t net_port(const char *http_url);
+void ocf_dev_net_base_path(struct dev *d, char *dst, size_t cap);
+uint16_t ocf_dev_net_port(const char *http_url);
 
 /* first.c */
-int first_answer(struct dev *d);
+int ocf_dev_first_answer(struct dev *d);
 
 /* show.c */
 enum show_color { SHOW_PLAIN, SHOW_BOLD, SHOW_DIM, SHOW_GREEN, SHOW_YELLOW, SHOW_RED, SHOW_CYAN };
-void show(struct dev *d, enum show_color color, const char *fmt, ...) OCF_PRINTF(3, 4);
-void show_process(struct dev *d, struct dev_child *c);
-void show_how_to(struct dev *d);
-void show_row(struct dev *d, const struct ocf_dev_row *row);
-void show_failure(struct dev *d);
+void ocf_dev_show(struct dev *d, enum show_color color, const char *fmt, ...) OCF_PRINTF(3, 4);
+void ocf_dev_show_process(struct dev *d, struct dev_child *c);
+void ocf_dev_show_how_to(struct dev *d);
+void ocf_dev_show_row(struct dev *d, const struct ocf_dev_row *row);
+void ocf_dev_show_failure(struct dev *d);
 
 #endif

@@ -13,11 +13,11 @@ enum { TEXT_MAX = 1 << 20 };
 /* One call, to its end. */
 static int run_call(struct dev *d, struct ocf_call *call, const char *path, const char *body)
 {
-  int r = ocf_call_start(call, net_port(dev_head(d)->info.http), path, body);
+  int r = ocf_call_start(call, ocf_dev_net_port(dev_head(d)->info.http), path, body);
   if (r != 0)
     return r;
   d->call = call;
-  r = dev_wait(d, &call->complete, d->deadline_ns);
+  r = ocf_dev_wait(d, &call->complete, d->deadline_ns);
   d->call = NULL;
   return r;
 }
@@ -47,7 +47,7 @@ static void explain(struct dev *d, char *dst, size_t cap)
 static int wait_for_way(struct dev *d)
 {
   char path[512], why[200] = "", base[480];
-  net_base_path(d, base, sizeof(base));
+  ocf_dev_net_base_path(d, base, sizeof(base));
   (void)snprintf(path, sizeof(path), "%s/models", base);
   for (;;) {
     struct ocf_call call;
@@ -63,13 +63,13 @@ static int wait_for_way(struct dev *d)
       return r;
     if (status != 0)
       explain(d, why, sizeof(why));
-    if (r == OCF_ETIME || dev_now() >= d->deadline_ns) {
+    if (r == OCF_ETIME || ocf_dev_now() >= d->deadline_ns) {
       d->culprit = dev_head(d);
       return ocf_err_set(&d->err, OCF_ETIME, NULL,
                          "the head did not reach the worker's service (last answer: %u%s)", status,
                          why);
     }
-    r = dev_wait(d, NULL, ocf_time_add(dev_now(), AGAIN_NS));
+    r = ocf_dev_wait(d, NULL, ocf_time_add(ocf_dev_now(), AGAIN_NS));
     if (r != OCF_ETIME)
       return r;
   }
@@ -85,7 +85,7 @@ static int print_body(void *user, struct ocf_bytes data)
   size_t from = d->text.n;
   int r = ocf_dev_answer_feed(&d->answer, data, &d->text);
   if (d->text.n > from) {
-    d->last_ns = dev_now();
+    d->last_ns = ocf_dev_now();
     if (from == 0)
       d->first_ns = d->last_ns;
     (void)fwrite(d->text.p + from, 1, d->text.n - from, stdout);
@@ -135,13 +135,14 @@ static void tell(struct dev *d, const struct ocf_call *call, uint64_t sent_ns)
   uint64_t n = d->answer.n_tokens > 0 ? d->answer.n_tokens : d->answer.n_events;
   double first = (double)(d->first_ns - sent_ns) / 1e6;
   double span = (double)(d->last_ns - d->first_ns) / 1e9;
-  show(d, SHOW_PLAIN, "\n\nX-Computing-Node: ");
-  show(d, SHOW_BOLD, "%s", call->node);
-  show(d, SHOW_PLAIN, "\nmodel %s, first token %.1f ms, %llu tokens", d->opt.model, first,
-       (unsigned long long)n);
+  ocf_dev_show(d, SHOW_PLAIN, "\n\nX-Computing-Node: ");
+  ocf_dev_show(d, SHOW_BOLD, "%s", call->node);
+  ocf_dev_show(d, SHOW_PLAIN, "\nmodel %s, first token %.1f ms, %llu tokens", d->opt.model, first,
+               (unsigned long long)n);
   if (n > 1 && span > 0)
-    show(d, SHOW_PLAIN, ", %.1f tokens/s", (double)(n - 1) / span);
-  show(d, SHOW_PLAIN, "; %.2f s since the start\n", (double)(dev_now() - d->start_ns) / 1e9);
+    ocf_dev_show(d, SHOW_PLAIN, ", %.1f tokens/s", (double)(n - 1) / span);
+  ocf_dev_show(d, SHOW_PLAIN, "; %.2f s since the start\n",
+               (double)(ocf_dev_now() - d->start_ns) / 1e9);
   (void)fflush(stdout);
 }
 
@@ -149,14 +150,14 @@ static int ask(struct dev *d, const char *body)
 {
   char path[512], base[480];
   struct ocf_call call;
-  net_base_path(d, base, sizeof(base));
+  ocf_dev_net_base_path(d, base, sizeof(base));
   (void)snprintf(path, sizeof(path), "%s/chat/completions", base);
-  show(d, SHOW_BOLD, "\n> %s\n", d->opt.prompt);
+  ocf_dev_show(d, SHOW_BOLD, "\n> %s\n", d->opt.prompt);
   (void)fflush(stdout);
   ocf_call_init(&call, &d->alloc);
   ocf_buf_clear(&d->text);
   d->on_body = print_body;
-  uint64_t sent_ns = dev_now();
+  uint64_t sent_ns = ocf_dev_now();
   int r = judge(d, &call, run_call(d, &call, path, body));
   if (r == 0)
     tell(d, &call, sent_ns);
@@ -166,7 +167,7 @@ static int ask(struct dev *d, const char *body)
   return r;
 }
 
-int first_answer(struct dev *d)
+int ocf_dev_first_answer(struct dev *d)
 {
   ocf_buf_init(&d->text, &d->alloc, TEXT_MAX);
   ocf_dev_answer_init(&d->answer, &d->alloc);

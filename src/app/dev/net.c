@@ -12,14 +12,14 @@
 
 #define LISTEN "/ip4/127.0.0.1/tcp/0"
 
-uint16_t net_port(const char *http_url)
+uint16_t ocf_dev_net_port(const char *http_url)
 {
   const char *colon = strrchr(http_url, ':');
   long port = colon != NULL ? strtol(colon + 1, NULL, 10) : 0;
   return port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-void net_base_path(struct dev *d, char *dst, size_t cap)
+void ocf_dev_net_base_path(struct dev *d, char *dst, size_t cap)
 {
   (void)snprintf(dst, cap, "/v1/p2p/%s/v1/_service/llm/v1", d->c[1].info.peer_id);
 }
@@ -36,13 +36,13 @@ static int start_one(struct dev *d, const char *name, const char *const *args)
   if (r != 0)
     return r;
   d->n++;
-  r = dev_wait(d, &c->ready, d->deadline_ns);
+  r = ocf_dev_wait(d, &c->ready, d->deadline_ns);
   if (r == OCF_ETIME) {
     d->culprit = c;
     return ocf_err_set(&d->err, r, "see its last lines", "%s did not say that it is ready", name);
   }
   if (r == 0)
-    show_process(d, c);
+    ocf_dev_show_process(d, c);
   return r;
 }
 
@@ -59,7 +59,7 @@ static int start_mock(struct dev *d)
 static int start_worker(struct dev *d, size_t i)
 {
   char name[16], port[8];
-  (void)snprintf(port, sizeof(port), "%u", (unsigned)net_port(dev_mock(d)->info.http));
+  (void)snprintf(port, sizeof(port), "%u", (unsigned)ocf_dev_net_port(dev_mock(d)->info.http));
   (void)snprintf(name, sizeof(name), d->opt.n_nodes > 2 ? "worker-%zu" : "worker", i);
   const char *const args[] = {
     "start", "--role",       "worker", "--host",           "127.0.0.1", "--port",
@@ -88,7 +88,8 @@ static int choose_port(struct dev *d, uint16_t *port)
     return ocf_err_set(&d->err, OCF_EINUSE, "choose another one, or --port 0 for any",
                        "port %u cannot be used: %s", (unsigned)d->opt.port, strerror(e));
   *port = 0;
-  show(d, SHOW_YELLOW, "  port %u is taken: the head uses another one\n", (unsigned)d->opt.port);
+  ocf_dev_show(d, SHOW_YELLOW, "  port %u is taken: the head uses another one\n",
+               (unsigned)d->opt.port);
   return 0;
 }
 
@@ -113,7 +114,7 @@ static int start_head(struct dev *d)
   return start_one(d, "head", args);
 }
 
-int net_start(struct dev *d)
+int ocf_dev_net_start(struct dev *d)
 {
   int r = start_mock(d);
   for (size_t i = 1; r == 0 && i < d->opt.n_nodes; i++)

@@ -13,7 +13,7 @@ static const char *code(const struct dev *d, enum show_color color)
   return d->color ? codes[color] : "";
 }
 
-void show(struct dev *d, enum show_color color, const char *fmt, ...)
+void ocf_dev_show(struct dev *d, enum show_color color, const char *fmt, ...)
 {
   va_list ap;
   (void)fputs(code(d, color), stdout);
@@ -24,38 +24,38 @@ void show(struct dev *d, enum show_color color, const char *fmt, ...)
     (void)fputs("\033[0m", stdout);
 }
 
-void show_process(struct dev *d, struct dev_child *c)
+void ocf_dev_show_process(struct dev *d, struct dev_child *c)
 {
-  show(d, SHOW_GREEN, "  %-9s", c->name);
-  show(d, SHOW_PLAIN, " pid %-7ld ", (long)c->child.pid);
+  ocf_dev_show(d, SHOW_GREEN, "  %-9s", c->name);
+  ocf_dev_show(d, SHOW_PLAIN, " pid %-7ld ", (long)c->child.pid);
   if (c == dev_mock(d))
-    show(d, SHOW_PLAIN, "%s  (model %s)\n", c->info.http, d->opt.model);
+    ocf_dev_show(d, SHOW_PLAIN, "%s  (model %s)\n", c->info.http, d->opt.model);
   else
-    show(d, SHOW_PLAIN, "%s  %s\n", c->info.http, c->info.peer_id);
+    ocf_dev_show(d, SHOW_PLAIN, "%s  %s\n", c->info.http, c->info.peer_id);
   (void)fflush(stdout);
 }
 
-void show_how_to(struct dev *d)
+void ocf_dev_show_how_to(struct dev *d)
 {
   char path[512];
-  net_base_path(d, path, sizeof(path));
+  ocf_dev_net_base_path(d, path, sizeof(path));
   const char *url = dev_head(d)->info.http, *model = d->opt.model;
-  show(d, SHOW_BOLD, "\nFrom a shell:\n\n");
-  show(d, SHOW_CYAN,
-       "curl -N %s%s/chat/completions -H 'Content-Type: application/json' "
-       "-d '{\"model\":\"%s\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
-       "\"Hello\"}]}'\n",
-       url, path, model);
-  show(d, SHOW_BOLD, "\nFrom Python (pip install openai):\n\n");
-  show(d, SHOW_CYAN,
-       "from openai import OpenAI\n"
-       "client = OpenAI(base_url=\"%s%s\", api_key=\"none\")\n"
-       "stream = client.chat.completions.create(model=\"%s\", stream=True,\n"
-       "    messages=[{\"role\": \"user\", \"content\": \"Hello\"}])\n"
-       "for chunk in stream:\n"
-       "    print(chunk.choices[0].delta.content or \"\", end=\"\", flush=True)\n",
-       url, path, model);
-  show(d, SHOW_BOLD, "\nRequests appear here as they end; Ctrl-C stops everything.\n\n");
+  ocf_dev_show(d, SHOW_BOLD, "\nFrom a shell:\n\n");
+  ocf_dev_show(d, SHOW_CYAN,
+               "curl -N %s%s/chat/completions -H 'Content-Type: application/json' "
+               "-d '{\"model\":\"%s\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
+               "\"Hello\"}]}'\n",
+               url, path, model);
+  ocf_dev_show(d, SHOW_BOLD, "\nFrom Python (pip install openai):\n\n");
+  ocf_dev_show(d, SHOW_CYAN,
+               "from openai import OpenAI\n"
+               "client = OpenAI(base_url=\"%s%s\", api_key=\"none\")\n"
+               "stream = client.chat.completions.create(model=\"%s\", stream=True,\n"
+               "    messages=[{\"role\": \"user\", \"content\": \"Hello\"}])\n"
+               "for chunk in stream:\n"
+               "    print(chunk.choices[0].delta.content or \"\", end=\"\", flush=True)\n",
+               url, path, model);
+  ocf_dev_show(d, SHOW_BOLD, "\nRequests appear here as they end; Ctrl-C stops everything.\n\n");
   (void)fflush(stdout);
 }
 
@@ -85,7 +85,7 @@ static void show_time(struct dev *d)
   struct tm tm;
   if (localtime_r(&now, &tm) != NULL)
     (void)strftime(text, sizeof(text), "%H:%M:%S", &tm);
-  show(d, SHOW_DIM, "%s  ", text);
+  ocf_dev_show(d, SHOW_DIM, "%s  ", text);
 }
 
 static void show_node(struct dev *d, const char *id)
@@ -93,36 +93,37 @@ static void show_node(struct dev *d, const char *id)
   size_t n = strlen(id);
   const char *name = name_of(d, id);
   if (n > 0)
-    show(d, SHOW_PLAIN, "  %s%s..%s", name, name[0] != '\0' ? " " : "", n > 8 ? id + n - 8 : id);
+    ocf_dev_show(d, SHOW_PLAIN, "  %s%s..%s", name, name[0] != '\0' ? " " : "",
+                 n > 8 ? id + n - 8 : id);
 }
 
-void show_row(struct dev *d, const struct ocf_dev_row *row)
+void ocf_dev_show_row(struct dev *d, const struct ocf_dev_row *row)
 {
   bool ok = row->status >= 200 && row->status < 400;
   bool whole = strcmp(row->outcome, "ok") == 0 || strcmp(row->outcome, "local") == 0;
   show_time(d);
-  show(d, SHOW_PLAIN, "%-4s %s  ", row->method, tail_of(row->path));
-  show(d, ok && whole ? SHOW_GREEN : SHOW_RED, "%u", row->status);
+  ocf_dev_show(d, SHOW_PLAIN, "%-4s %s  ", row->method, tail_of(row->path));
+  ocf_dev_show(d, ok && whole ? SHOW_GREEN : SHOW_RED, "%u", row->status);
   if (!whole)
-    show(d, SHOW_RED, " %s", row->outcome);
+    ocf_dev_show(d, SHOW_RED, " %s", row->outcome);
   if (row->model[0] != '\0')
-    show(d, SHOW_CYAN, "  %s", row->model);
+    ocf_dev_show(d, SHOW_CYAN, "  %s", row->model);
   show_node(d, row->to);
   if (row->first_ms >= 0 && row->tokens > 0)
-    show(d, SHOW_PLAIN, "  first token %.0f ms", row->first_ms);
+    ocf_dev_show(d, SHOW_PLAIN, "  first token %.0f ms", row->first_ms);
   if (row->tokens > 0)
-    show(d, SHOW_PLAIN, "  %llu tokens", (unsigned long long)row->tokens);
+    ocf_dev_show(d, SHOW_PLAIN, "  %llu tokens", (unsigned long long)row->tokens);
   if (row->tokens_per_s > 0)
-    show(d, SHOW_PLAIN, "  %.1f tokens/s", row->tokens_per_s);
+    ocf_dev_show(d, SHOW_PLAIN, "  %.1f tokens/s", row->tokens_per_s);
   if (row->ms >= 0)
-    show(d, SHOW_DIM, "  %.0f ms", row->ms);
+    ocf_dev_show(d, SHOW_DIM, "  %.0f ms", row->ms);
   (void)putchar('\n');
   (void)fflush(stdout);
 }
 
 /* ---- failures ---- */
 
-void show_failure(struct dev *d)
+void ocf_dev_show_failure(struct dev *d)
 {
   (void)fflush(stdout);
   (void)fprintf(stderr, "ocf dev: %s%s%s\n", d->err.msg, d->err.cure[0] != '\0' ? "; " : "",

@@ -47,7 +47,7 @@ static void leave(struct conn *c)
     conn_free(c);
 }
 
-void conn_end(struct conn *c, enum ocf_chan_end how)
+void ocf_mock_conn_end(struct conn *c, enum ocf_chan_end how)
 {
   if (c->chan != NULL) {
     struct ocf_chan *chan = c->chan;
@@ -57,37 +57,37 @@ void conn_end(struct conn *c, enum ocf_chan_end how)
   c->closing = true;
 }
 
-void conn_end_all(struct mock *m)
+void ocf_mock_conn_end_all(struct mock *m)
 {
   OCF_LIST_FOREACH_SAFE (n, &m->conns) {
     struct conn *c = OCF_LIST_ENTRY(n, struct conn, link);
     enter(c);
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
     leave(c);
   }
 }
 
-void conn_write(struct conn *c, const struct ocf_bytes *v, size_t n)
+void ocf_mock_conn_write(struct conn *c, const struct ocf_bytes *v, size_t n)
 {
   if (c->closing || ocf_chan_write(c->chan, v, n) == 0)
     return;
   c->m->stats.failed += c->counted;
-  conn_end(c, OCF_CHAN_ABORT);
+  ocf_mock_conn_end(c, OCF_CHAN_ABORT);
 }
 
-void conn_alarm_in(struct conn *c, uint64_t ns)
+void ocf_mock_conn_alarm_in(struct conn *c, uint64_t ns)
 {
   ocf_alarm_start(&c->m->loop, &c->alarm, ns);
 }
 
-void conn_finish(struct conn *c)
+void ocf_mock_conn_finish(struct conn *c)
 {
-  mock_report(c, "finished");
+  ocf_mock_report(c, "finished");
   c->m->stats.finished += c->counted;
   clear_request(c);
   if (c->closing)
     return;
-  conn_alarm_in(c, IDLE_NS);
+  ocf_mock_conn_alarm_in(c, IDLE_NS);
   ocf_defer(&c->m->loop, &c->resume);
 }
 
@@ -96,9 +96,9 @@ static void cancel(struct conn *c)
 {
   if (c->counted) {
     c->m->stats.cancelled++;
-    mock_report(c, "cancelled");
+    ocf_mock_report(c, "cancelled");
   }
-  conn_end(c, OCF_CHAN_ABORT);
+  ocf_mock_conn_end(c, OCF_CHAN_ABORT);
 }
 
 /* ---- input ---- */
@@ -108,16 +108,17 @@ static void on_body(struct conn *c, struct ocf_bytes data)
   ocf_chan_consumed(c->chan, data.n);
   c->body_bytes += data.n;
   if (c->state == MOCK_BODY)
-    conn_alarm_in(c, IDLE_NS);
+    ocf_mock_conn_alarm_in(c, IDLE_NS);
   if (c->route == ROUTE_SINK) {
     c->body_hash = ocf_mock_fnv1a(c->body_hash, data.p, data.n);
     c->m->stats.sunk_bytes += data.n;
   } else if (c->state == MOCK_BODY) {
     int r = ocf_buf_add(&c->body, data.p, data.n);
     if (r == OCF_ELIMIT)
-      reply_problem(c, 413, NULL, "body_too_large", NULL, "The request body is too large.");
+      ocf_mock_reply_problem(c, 413, NULL, "body_too_large", NULL,
+                             "The request body is too large.");
     else if (r != 0)
-      conn_end(c, OCF_CHAN_ABORT);
+      ocf_mock_conn_end(c, OCF_CHAN_ABORT);
   }
 }
 
@@ -130,19 +131,19 @@ static void on_error(struct conn *c)
   ocf_buf_clear(&c->m->out);
   if (!c->head_sent && ocf_h1_write_problem(&c->m->out, &p, false, &rw) == 0) {
     struct ocf_bytes v = ocf_buf_view(&c->m->out);
-    conn_write(c, &v, 1);
+    ocf_mock_conn_write(c, &v, 1);
   }
-  conn_end(c, OCF_CHAN_CLOSE);
+  ocf_mock_conn_end(c, OCF_CHAN_CLOSE);
 }
 
 static void begin(struct conn *c)
 {
   c->m->stats.requests++;
   c->start_ns = c->m->loop.now_ns;
-  route_head(c, ocf_h1_server_head(&c->h1));
+  ocf_mock_route_head(c, ocf_h1_server_head(&c->h1));
   if (!c->closing && ocf_h1_server_take_continue(&c->h1)) {
     struct ocf_bytes v = OCF_STR(OCF_H1_CONTINUE);
-    conn_write(c, &v, 1);
+    ocf_mock_conn_write(c, &v, 1);
   }
 }
 
@@ -160,9 +161,9 @@ static size_t feed(struct conn *c, const uint8_t *p, size_t n)
     switch (ev) {
     case OCF_H1_EV_HEAD: begin(c); break;
     case OCF_H1_EV_BODY: on_body(c, data); break;
-    case OCF_H1_EV_END: route_body_end(c); break;
+    case OCF_H1_EV_END: ocf_mock_route_body_end(c); break;
     case OCF_H1_EV_ERROR: on_error(c); break;
-    case OCF_H1_EV_CLOSE: conn_end(c, OCF_CHAN_CLOSE); break;
+    case OCF_H1_EV_CLOSE: ocf_mock_conn_end(c, OCF_CHAN_CLOSE); break;
     case OCF_H1_EV_MORE:
     case OCF_H1_EV_HOLD:
     case OCF_H1_EV_INTERIM: more = false; break;
@@ -180,7 +181,7 @@ static void on_data(void *user, struct ocf_bytes view)
   if (ocf_queue_len(&c->held) == 0)
     done = feed(c, view.n > 0 ? view.p : none, view.n);
   if (!c->closing && done < view.n && ocf_queue_add(&c->held, view.p + done, view.n - done) != 0)
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
   leave(c);
 }
 
@@ -208,7 +209,7 @@ static void on_eof(void *user)
   struct conn *c = user;
   enter(c);
   if (ocf_h1_server_eof(&c->h1) == 0 && c->state == MOCK_IDLE)
-    conn_end(c, OCF_CHAN_CLOSE);
+    ocf_mock_conn_end(c, OCF_CHAN_CLOSE);
   else
     cancel(c);
   leave(c);
@@ -219,9 +220,9 @@ static void on_drained(void *user)
   struct conn *c = user;
   enter(c);
   if (c->state == MOCK_BYTES)
-    gen_bytes(c);
+    ocf_mock_gen_bytes(c);
   else if (c->state == MOCK_TOKENS && !ocf_timer_pending(&c->alarm.timer))
-    gen_step(c);
+    ocf_mock_gen_step(c);
   leave(c);
 }
 
@@ -243,16 +244,16 @@ static void on_alarm(struct ocf_alarm *a)
   enter(c);
   switch (c->state) {
   case MOCK_IDLE:
-  case MOCK_BODY: conn_end(c, OCF_CHAN_CLOSE); break; /* nothing came for long */
-  case MOCK_DELAY: route_answer(c); break;
-  case MOCK_TOKENS: gen_step(c); break;
-  case MOCK_SILENT: gen_silent(c); break;
+  case MOCK_BODY: ocf_mock_conn_end(c, OCF_CHAN_CLOSE); break; /* nothing came for long */
+  case MOCK_DELAY: ocf_mock_route_answer(c); break;
+  case MOCK_TOKENS: ocf_mock_gen_step(c); break;
+  case MOCK_SILENT: ocf_mock_gen_silent(c); break;
   case MOCK_BYTES: break;
   }
   leave(c);
 }
 
-void conn_accept(struct mock *m, struct ocf_sock *s)
+void ocf_mock_conn_accept(struct mock *m, struct ocf_sock *s)
 {
   struct conn *c = OCF_NEW(&m->alloc, struct conn);
   struct ocf_chan *chan = c != NULL ? ocf_sockchan_accept(&m->loop, &m->sock, s) : NULL;
@@ -273,5 +274,5 @@ void conn_accept(struct mock *m, struct ocf_sock *s)
   m->stats.conns++;
   m->stats.conns_total++;
   ocf_chan_set_user(chan, &user_ops, c);
-  conn_alarm_in(c, IDLE_NS);
+  ocf_mock_conn_alarm_in(c, IDLE_NS);
 }

@@ -10,19 +10,19 @@
 static void fail(struct conn *c, enum ocf_chan_end how)
 {
   c->m->stats.failed += c->counted;
-  mock_report(c, "failed");
-  conn_end(c, how);
+  ocf_mock_report(c, "failed");
+  ocf_mock_conn_end(c, how);
 }
 
-void gen_silent(struct conn *c)
+void ocf_mock_gen_silent(struct conn *c)
 {
   if (c->knobs.comment_ms == 0)
     return;
-  send_data(c, OCF_STR(": still here\n\n"));
-  conn_alarm_in(c, c->knobs.comment_ms * OCF_NS_PER_MS);
+  ocf_mock_send_data(c, OCF_STR(": still here\n\n"));
+  ocf_mock_conn_alarm_in(c, c->knobs.comment_ms * OCF_NS_PER_MS);
 }
 
-bool gen_broke(struct conn *c, bool whole)
+bool ocf_mock_gen_broke(struct conn *c, bool whole)
 {
   const struct ocf_mock_knobs *k = &c->knobs;
   uint64_t at = c->n_chunks;
@@ -36,7 +36,7 @@ bool gen_broke(struct conn *c, bool whole)
     c->state = MOCK_SILENT;
     ocf_alarm_stop(&c->m->loop, &c->alarm);
     if (!whole && k->comment_ms > 0)
-      conn_alarm_in(c, k->comment_ms * OCF_NS_PER_MS);
+      ocf_mock_conn_alarm_in(c, k->comment_ms * OCF_NS_PER_MS);
   } else {
     return false;
   }
@@ -115,16 +115,16 @@ static size_t next_token(struct conn *c, uint8_t dst[OCF_MOCK_KNOB_SIZE_MAX])
 
 /* ---- streams ---- */
 
-void gen_head(struct conn *c)
+void ocf_mock_gen_head(struct conn *c)
 {
   if (!c->head_sent)
-    (void)send_head(c, 200, SSE, OCF_H1_FRAMING_CHUNKED, 0);
+    (void)ocf_mock_send_head(c, 200, SSE, OCF_H1_FRAMING_CHUNKED, 0);
 }
 
 static void send_out(struct conn *c, int r)
 {
   if (r == 0)
-    send_data(c, ocf_buf_view(&c->m->out));
+    ocf_mock_send_data(c, ocf_buf_view(&c->m->out));
   else if (!c->closing)
     fail(c, OCF_CHAN_ABORT);
   ocf_buf_clear(&c->m->out);
@@ -141,7 +141,7 @@ static void end_stream(struct conn *c)
   if (r == 0)
     r = ocf_mock_say_done(out);
   send_out(c, r);
-  send_end(c);
+  ocf_mock_send_end(c);
 }
 
 static void send_token(struct conn *c)
@@ -161,9 +161,9 @@ static void send_token(struct conn *c)
 static void stream_step(struct conn *c)
 {
   ocf_alarm_stop(&c->m->loop, &c->alarm);
-  gen_head(c);
+  ocf_mock_gen_head(c);
   for (unsigned i = 0; i < MOCK_BURST && !c->closing; i++) {
-    if (gen_broke(c, false))
+    if (ocf_mock_gen_broke(c, false))
       return;
     if (c->n_tokens == c->n_wanted) {
       end_stream(c);
@@ -173,12 +173,12 @@ static void stream_step(struct conn *c)
       return; /* goes on when it has drained */
     send_token(c);
     if (gap_ns(c) > 0 && c->n_tokens < c->n_wanted) {
-      conn_alarm_in(c, gap_ns(c));
+      ocf_mock_conn_alarm_in(c, gap_ns(c));
       return;
     }
   }
   if (!c->closing)
-    conn_alarm_in(c, 1); /* others first: in the next turn */
+    ocf_mock_conn_alarm_in(c, 1); /* others first: in the next turn */
 }
 
 /* ---- whole answers ---- */
@@ -205,14 +205,14 @@ static void whole_step(struct conn *c)
               : write_whole(c, &text, &out);
   c->n_chunks = 0;
   if (r == 0)
-    reply(c, 200, JSON, ocf_buf_view(&out));
+    ocf_mock_reply(c, 200, JSON, ocf_buf_view(&out));
   else
     fail(c, OCF_CHAN_ABORT);
   ocf_buf_fini(&text);
   ocf_buf_fini(&out);
 }
 
-void gen_step(struct conn *c)
+void ocf_mock_gen_step(struct conn *c)
 {
   if (c->ask.stream)
     stream_step(c);
@@ -220,7 +220,7 @@ void gen_step(struct conn *c)
     whole_step(c);
 }
 
-void gen_start(struct conn *c)
+void ocf_mock_gen_start(struct conn *c)
 {
   bool embed = c->ask.kind == OCF_MOCK_EMBEDDING;
   count(c);
@@ -232,26 +232,26 @@ void gen_start(struct conn *c)
     wait += (c->n_wanted - 1) * gap_ns(c);
   c->state = MOCK_TOKENS;
   if (wait > 0)
-    conn_alarm_in(c, wait);
+    ocf_mock_conn_alarm_in(c, wait);
   else
-    gen_step(c);
+    ocf_mock_gen_step(c);
 }
 
 /* ---- bytes ---- */
 
-void gen_bytes(struct conn *c)
+void ocf_mock_gen_bytes(struct conn *c)
 {
   uint8_t data[MOCK_BYTES_CHUNK];
   while (!c->closing && ocf_chan_queued(c->chan) <= MOCK_QUEUE_HIGH) {
-    if (gen_broke(c, false))
+    if (ocf_mock_gen_broke(c, false))
       return;
     if (c->bytes_left == 0) {
-      send_end(c);
+      ocf_mock_send_end(c);
       return;
     }
     size_t n = (size_t)OCF_MIN(c->bytes_left, (uint64_t)sizeof(data));
     ocf_mock_pattern(c->bytes_done, data, n);
-    send_data(c, ocf_bytes(data, n));
+    ocf_mock_send_data(c, ocf_bytes(data, n));
     c->bytes_left -= n;
     c->bytes_done += n;
     c->n_chunks++;

@@ -130,7 +130,7 @@ static void put_generation(struct ocf_json *w, const struct conn *c)
   }
 }
 
-void mock_report(struct conn *c, const char *outcome)
+void ocf_mock_report(struct conn *c, const char *outcome)
 {
   bool model_route = c->route >= ROUTE_CHAT && c->route <= ROUTE_EMBEDDINGS;
   uint8_t line[LINE_MAX_BYTES];
@@ -205,7 +205,7 @@ static void on_accept(void *user, uint64_t now_ns, struct ocf_sock *s,
   struct mock *m = user;
   (void)remote;
   m->loop.now_ns = now_ns;
-  conn_accept(m, s);
+  ocf_mock_conn_accept(m, s);
 }
 
 static void on_signal(void *user, int signum)
@@ -274,7 +274,7 @@ int ocf_mock_run(const struct ocf_mock_options *o, struct ocf_err *err)
   int r = make(m, err);
   if (r == 0) {
     r = serve(m, err);
-    conn_end_all(m);
+    ocf_mock_conn_end_all(m);
     ocf_buf_fini(&m->out);
     ocf_h1_pool_fini(&m->pool);
     ocf_loop_fini(&m->loop);

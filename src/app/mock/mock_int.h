@@ -107,45 +107,45 @@ struct conn {
 };
 
 /* conn.c */
-void conn_accept(struct mock *m, struct ocf_sock *s);
+void ocf_mock_conn_accept(struct mock *m, struct ocf_sock *s);
 /* Gives the connection up; memory stays until the entry point that is under way returns. */
-void conn_end(struct conn *c, enum ocf_chan_end how);
-void conn_end_all(struct mock *m);
+void ocf_mock_conn_end(struct conn *c, enum ocf_chan_end how);
+void ocf_mock_conn_end_all(struct mock *m);
 /* Writes views, or ends the connection when they cannot be taken. */
-void conn_write(struct conn *c, const struct ocf_bytes *v, size_t n);
+void ocf_mock_conn_write(struct conn *c, const struct ocf_bytes *v, size_t n);
 /* The answer is complete: says so, cleans the request up, reads on. `outcome`: "finished". */
-void conn_finish(struct conn *c);
-void conn_alarm_in(struct conn *c, uint64_t ns);
+void ocf_mock_conn_finish(struct conn *c);
+void ocf_mock_conn_alarm_in(struct conn *c, uint64_t ns);
 
 /* route.c */
-void route_head(struct conn *c, const struct ocf_h1_head *h);
+void ocf_mock_route_head(struct conn *c, const struct ocf_h1_head *h);
 /* The request is complete. */
-void route_body_end(struct conn *c);
+void ocf_mock_route_body_end(struct conn *c);
 /* Time to begin the answer. */
-void route_answer(struct conn *c);
+void ocf_mock_route_answer(struct conn *c);
 /* A complete answer; `type` NULL: no body. Ends the request. */
-void reply(struct conn *c, unsigned status, const char *type, struct ocf_bytes body);
-void reply_problem(struct conn *c, unsigned status, const char *type, const char *code,
-                   const char *param, const char *message);
+void ocf_mock_reply(struct conn *c, unsigned status, const char *type, struct ocf_bytes body);
+void ocf_mock_reply_problem(struct conn *c, unsigned status, const char *type, const char *code,
+                            const char *param, const char *message);
 /* The head of an answer. False when the connection was ended. */
-bool send_head(struct conn *c, unsigned status, const char *type, enum ocf_h1_framing framing,
-               uint64_t length);
+bool ocf_mock_send_head(struct conn *c, unsigned status, const char *type,
+                        enum ocf_h1_framing framing, uint64_t length);
 /* Payload of an answer whose head was sent, and its end, which ends the request. */
-void send_data(struct conn *c, struct ocf_bytes data);
-void send_end(struct conn *c);
+void ocf_mock_send_data(struct conn *c, struct ocf_bytes data);
+void ocf_mock_send_end(struct conn *c);
 
 /* gen.c */
 /* Begins what was asked for: c->ask is filled. */
-void gen_start(struct conn *c);
-void gen_head(struct conn *c);
-void gen_step(struct conn *c);
-void gen_bytes(struct conn *c);
+void ocf_mock_gen_start(struct conn *c);
+void ocf_mock_gen_head(struct conn *c);
+void ocf_mock_gen_step(struct conn *c);
+void ocf_mock_gen_bytes(struct conn *c);
 /* True when a knob ended or silenced the answer at this point. */
-bool gen_broke(struct conn *c, bool whole);
+bool ocf_mock_gen_broke(struct conn *c, bool whole);
 /* While silent: the next comment. */
-void gen_silent(struct conn *c);
+void ocf_mock_gen_silent(struct conn *c);
 
 /* mock.c */
-void mock_report(struct conn *c, const char *outcome);
+void ocf_mock_report(struct conn *c, const char *outcome);
 
 #endif

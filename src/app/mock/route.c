@@ -30,8 +30,8 @@ static const struct row rows[] = {
 
 /* ---- answers ---- */
 
-bool send_head(struct conn *c, unsigned status, const char *type, enum ocf_h1_framing framing,
-               uint64_t length)
+bool ocf_mock_send_head(struct conn *c, unsigned status, const char *type,
+                        enum ocf_h1_framing framing, uint64_t length)
 {
   struct ocf_h1_rewrite rw = { .status = 0 };
   struct ocf_h1_edit e[4];
@@ -52,63 +52,63 @@ bool send_head(struct conn *c, unsigned status, const char *type, enum ocf_h1_fr
   if (r == 0)
     r = ocf_h1_write_response(&c->m->out, NULL, &rw);
   if (r != 0) {
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
     return false;
   }
   struct ocf_bytes v = ocf_buf_view(&c->m->out);
-  conn_write(c, &v, 1);
+  ocf_mock_conn_write(c, &v, 1);
   c->head_sent = true;
   c->status = status;
   return !c->closing;
 }
 
-void send_data(struct conn *c, struct ocf_bytes data)
+void ocf_mock_send_data(struct conn *c, struct ocf_bytes data)
 {
   struct ocf_h1_frame f;
   if (c->closing || data.n == 0)
     return;
   if (ocf_h1_server_data(&c->h1, data.n, &f) != 0) {
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
     return;
   }
   struct ocf_bytes v[3] = { ocf_bytes(f.pre, f.n_pre), data, ocf_bytes(OCF_H1_CRLF, f.n_suf) };
   if (!f.drop_payload)
-    conn_write(c, v, 3);
+    ocf_mock_conn_write(c, v, 3);
 }
 
-void send_end(struct conn *c)
+void ocf_mock_send_end(struct conn *c)
 {
   struct ocf_h1_frame f;
   if (c->closing)
     return;
   if (ocf_h1_server_end(&c->h1, &f) != 0) {
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
     return;
   }
   struct ocf_bytes v = ocf_bytes(f.pre, f.n_pre);
-  conn_write(c, &v, 1);
-  conn_finish(c);
+  ocf_mock_conn_write(c, &v, 1);
+  ocf_mock_conn_finish(c);
 }
 
-void reply(struct conn *c, unsigned status, const char *type, struct ocf_bytes body)
+void ocf_mock_reply(struct conn *c, unsigned status, const char *type, struct ocf_bytes body)
 {
   enum ocf_h1_framing framing = c->knobs.framing;
   if (c->head_sent) { /* too late for another one */
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
     return;
   }
-  if (!send_head(c, status, type, framing, body.n) || gen_broke(c, true))
+  if (!ocf_mock_send_head(c, status, type, framing, body.n) || ocf_mock_gen_broke(c, true))
     return;
   bool cut = c->knobs.die_after != OCF_MOCK_NEVER || c->knobs.close_after != OCF_MOCK_NEVER ||
              c->knobs.silent_after != OCF_MOCK_NEVER;
-  send_data(c, ocf_bytes(body.p, cut ? body.n / 2 : body.n));
+  ocf_mock_send_data(c, ocf_bytes(body.p, cut ? body.n / 2 : body.n));
   c->n_chunks = UINT64_MAX - 1; /* as many as any knob may have named */
-  if (!c->closing && !gen_broke(c, true))
-    send_end(c);
+  if (!c->closing && !ocf_mock_gen_broke(c, true))
+    ocf_mock_send_end(c);
 }
 
-void reply_problem(struct conn *c, unsigned status, const char *type, const char *code,
-                   const char *param, const char *message)
+void ocf_mock_reply_problem(struct conn *c, unsigned status, const char *type, const char *code,
+                            const char *param, const char *message)
 {
   struct ocf_h1_problem p = { .status = status,
                               .message = message,
@@ -122,7 +122,7 @@ void reply_problem(struct conn *c, unsigned status, const char *type, const char
     ocf_buf_clear(&body);
   if (c->route >= ROUTE_CHAT && c->route <= ROUTE_EMBEDDINGS)
     c->m->stats.refused++;
-  reply(c, status, JSON, ocf_buf_view(&body));
+  ocf_mock_reply(c, status, JSON, ocf_buf_view(&body));
   ocf_buf_fini(&body);
 }
 
@@ -130,9 +130,9 @@ void reply_problem(struct conn *c, unsigned status, const char *type, const char
 static void reply_json(struct conn *c, int r, struct ocf_buf *body)
 {
   if (r == 0)
-    reply(c, 200, JSON, ocf_buf_view(body));
+    ocf_mock_reply(c, 200, JSON, ocf_buf_view(body));
   else
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
   ocf_buf_fini(body);
 }
 
@@ -184,9 +184,9 @@ static void answer_stats(struct conn *c)
 static void answer_health(struct conn *c)
 {
   if (c->m->health == 200)
-    reply(c, 200, JSON, OCF_STR("{\"status\":\"ok\"}"));
+    ocf_mock_reply(c, 200, JSON, OCF_STR("{\"status\":\"ok\"}"));
   else
-    reply_problem(c, c->m->health, NULL, "unhealthy", NULL, "The model is not ready.");
+    ocf_mock_reply_problem(c, c->m->health, NULL, "unhealthy", NULL, "The model is not ready.");
 }
 
 static void answer_sink(struct conn *c)
@@ -194,7 +194,7 @@ static void answer_sink(struct conn *c)
   char text[96];
   int n = snprintf(text, sizeof(text), "{\"bytes\":%llu,\"fnv1a64\":\"%016llx\"}",
                    (unsigned long long)c->body_bytes, (unsigned long long)c->body_hash);
-  reply(c, 200, JSON, ocf_bytes(text, (size_t)n));
+  ocf_mock_reply(c, 200, JSON, ocf_bytes(text, (size_t)n));
 }
 
 static void answer_early(struct conn *c)
@@ -203,7 +203,7 @@ static void answer_early(struct conn *c)
   size_t n = c->knobs.size > 0 ? (size_t)c->knobs.size : 16;
   c->m->stats.early++;
   ocf_mock_pattern(0, body, n);
-  reply(c, 200, "application/octet-stream", ocf_bytes(body, n));
+  ocf_mock_reply(c, 200, "application/octet-stream", ocf_bytes(body, n));
 }
 
 static void answer_bytes(struct conn *c)
@@ -213,20 +213,20 @@ static void answer_bytes(struct conn *c)
   c->counted = true;
   c->m->stats.started++;
   c->m->stats.active++;
-  if (!c->head_sent && !send_head(c, 200, "application/octet-stream", framing, c->knobs.n))
+  if (!c->head_sent && !ocf_mock_send_head(c, 200, "application/octet-stream", framing, c->knobs.n))
     return;
   c->state = MOCK_BYTES;
-  gen_bytes(c);
+  ocf_mock_gen_bytes(c);
 }
 
-void route_answer(struct conn *c)
+void ocf_mock_route_answer(struct conn *c)
 {
   if (c->knobs.die_early) {
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
     return;
   }
   if (c->knobs.status >= 400) {
-    reply_problem(c, c->knobs.status, NULL, "mock", NULL, "The mock was asked to fail.");
+    ocf_mock_reply_problem(c, c->knobs.status, NULL, "mock", NULL, "The mock was asked to fail.");
     return;
   }
   switch (c->route) {
@@ -235,14 +235,14 @@ void route_answer(struct conn *c)
   case ROUTE_MODEL: answer_models(c); break;
   case ROUTE_CHAT:
   case ROUTE_COMPLETIONS:
-  case ROUTE_EMBEDDINGS: gen_start(c); break;
+  case ROUTE_EMBEDDINGS: ocf_mock_gen_start(c); break;
   case ROUTE_STATS: answer_stats(c); break;
   case ROUTE_BYTES: answer_bytes(c); break;
   case ROUTE_EARLY: answer_early(c); break;
   case ROUTE_SINK: answer_sink(c); break;
   case ROUTE_SET_HEALTH:
     c->m->health = c->knobs.status > 0 ? c->knobs.status : 200;
-    reply(c, 200, JSON, OCF_STR("{}"));
+    ocf_mock_reply(c, 200, JSON, OCF_STR("{}"));
     break;
   case ROUTE_NONE: break;
   }
@@ -252,17 +252,17 @@ static void answer_after_delay(struct conn *c)
 {
   c->ready_ns = c->m->loop.now_ns;
   if (c->knobs.delay_ms == 0) {
-    route_answer(c);
+    ocf_mock_route_answer(c);
     return;
   }
   if (c->knobs.head_first && c->route == ROUTE_BYTES)
-    (void)send_head(c, 200, "application/octet-stream", c->knobs.framing, c->knobs.n);
+    (void)ocf_mock_send_head(c, 200, "application/octet-stream", c->knobs.framing, c->knobs.n);
   if (c->knobs.head_first && c->ask.stream)
-    gen_head(c);
+    ocf_mock_gen_head(c);
   if (c->closing)
     return;
   c->state = MOCK_DELAY;
-  conn_alarm_in(c, c->knobs.delay_ms * OCF_NS_PER_MS);
+  ocf_mock_conn_alarm_in(c, c->knobs.delay_ms * OCF_NS_PER_MS);
 }
 
 /* ---- requests ---- */
@@ -318,14 +318,14 @@ static const struct row *find_row(struct conn *c, struct ocf_bytes path)
 static unsigned check_row(struct conn *c, const struct row *row, enum ocf_h1_method method)
 {
   if (row == NULL) {
-    reply_problem(c, 404, NULL, "unknown_url", NULL, "There is nothing at this path.");
+    ocf_mock_reply_problem(c, 404, NULL, "unknown_url", NULL, "There is nothing at this path.");
     return 404;
   }
   bool get = method == OCF_H1_GET || method == OCF_H1_HEAD;
   if ((get && row->get) || (method == OCF_H1_POST && row->post))
     return 0;
-  reply_problem(c, 405, NULL, "method_not_allowed", NULL,
-                row->get ? "Only GET is allowed here." : "Only POST is allowed here.");
+  ocf_mock_reply_problem(c, 405, NULL, "method_not_allowed", NULL,
+                         row->get ? "Only GET is allowed here." : "Only POST is allowed here.");
   return 405;
 }
 
@@ -340,11 +340,11 @@ static int read_knobs(struct conn *c, const struct ocf_h1_head *h)
   (void)snprintf(text, sizeof(text), "The knob \"%.*s\" has no valid value.",
                  (int)OCF_MIN(bad.n, (size_t)48), (const char *)bad.p);
   ocf_mock_knobs_init(&c->knobs);
-  reply_problem(c, 400, NULL, "bad_knob", NULL, text);
+  ocf_mock_reply_problem(c, 400, NULL, "bad_knob", NULL, text);
   return OCF_EINVAL;
 }
 
-void route_head(struct conn *c, const struct ocf_h1_head *h)
+void ocf_mock_route_head(struct conn *c, const struct ocf_h1_head *h)
 {
   c->state = MOCK_BODY;
   c->route = ROUTE_NONE;
@@ -376,13 +376,13 @@ static void parse_ask(struct conn *c)
   if (r == 0)
     answer_after_delay(c);
   else if (r == OCF_EINVAL)
-    reply_problem(c, why.status, why.type, why.code, why.param[0] != '\0' ? why.param : NULL,
-                  why.message);
+    ocf_mock_reply_problem(c, why.status, why.type, why.code,
+                           why.param[0] != '\0' ? why.param : NULL, why.message);
   else
-    conn_end(c, OCF_CHAN_ABORT);
+    ocf_mock_conn_end(c, OCF_CHAN_ABORT);
 }
 
-void route_body_end(struct conn *c)
+void ocf_mock_route_body_end(struct conn *c)
 {
   if (c->state != MOCK_BODY)
     return; /* answered, or being answered, already */
