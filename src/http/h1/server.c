@@ -238,6 +238,20 @@ static enum ocf_h1_framing framing_for(const struct ocf_h1_server *s, unsigned s
   return framing;
 }
 
+/* A client that still expects 100 (Continue) was told Connection: close by respond. */
+static bool worth_draining(const struct ocf_h1_server *s)
+{
+  return s->body.framing != OCF_H1_FRAMING_LENGTH || s->body.left <= s->lim->drain_bytes_max;
+}
+
+/* Whether the next request can be reached for sure when the answer ends: whoever is told so sends
+ * it there, and it may be one that cannot be repeated. */
+static bool can_go_on(const struct ocf_h1_server *s)
+{
+  return s->reading != R_BODY || s->body.done ||
+         (s->body.framing == OCF_H1_FRAMING_LENGTH && worth_draining(s));
+}
+
 int ocf_h1_server_respond(struct ocf_h1_server *s, unsigned status, enum ocf_h1_framing framing,
                           uint64_t length, struct ocf_h1_rewrite *rw)
 {
@@ -248,7 +262,7 @@ int ocf_h1_server_respond(struct ocf_h1_server *s, unsigned status, enum ocf_h1_
   const enum ocf_h1_framing f = framing_for(s, status, framing);
   /* A client that was never told to go on may send its body or not: no telling where the next
    * request begins. */
-  if (f == OCF_H1_FRAMING_CLOSE || s->expects || s->close_after)
+  if (f == OCF_H1_FRAMING_CLOSE || s->expects || s->close_after || !can_go_on(s))
     s->keep_alive = false;
   rw->framing = f;
   rw->content_length = framing == OCF_H1_FRAMING_LENGTH ? length : 0;
@@ -263,12 +277,6 @@ int ocf_h1_server_respond(struct ocf_h1_server *s, unsigned status, enum ocf_h1_
 int ocf_h1_server_data(struct ocf_h1_server *s, uint64_t n, struct ocf_h1_frame *f)
 {
   return s->writing == W_BODY ? ocf_h1_sender_data(&s->sender, n, f) : OCF_ESTATE;
-}
-
-/* A client that still expects 100 (Continue) was told Connection: close by respond. */
-static bool worth_draining(const struct ocf_h1_server *s)
-{
-  return s->body.framing != OCF_H1_FRAMING_LENGTH || s->body.left <= s->lim->drain_bytes_max;
 }
 
 int ocf_h1_server_end(struct ocf_h1_server *s, struct ocf_h1_frame *f)
