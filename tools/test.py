@@ -95,7 +95,7 @@ def size(text):
 # A part, and the file that it cannot be without.
 PARTS = {"unit": (run_unit, "src/*/*/*_test.c"), "interop": (run_interop, "tests/interop/c_peer*.c"),
          "e2e": (run_e2e, "tests/e2e/run.py")}
-ALL = ["unit"]
+ALL = ["unit", "interop", "e2e"]
 
 
 def run_part(name, args, env):

@@ -19,7 +19,8 @@ import time
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 COPY = os.path.join(ROOT, "build", "mutants", "tree")
 BUILD = os.path.join(ROOT, "build", "mutants", "build")
-TIMEOUT_S = 90
+TIMEOUT_S = 60
+FLAGS = "-w -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"  # as preset asan
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from faults import FAULTS  # noqa: E402
 
@@ -47,7 +48,7 @@ def sync():
 
 
 def configure():
-    cmd = ["cmake", "-S", COPY, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS=-w"]
+    cmd = ["cmake", "-S", COPY, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_C_FLAGS={FLAGS}"]
     subprocess.run(cmd, check=True, stdout=subprocess.DEVNULL)
 
 
