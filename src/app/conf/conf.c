@@ -251,6 +251,7 @@ static int derive_listen(struct ocf_conf *c)
   int err = 0;
   if (c->listen.n > 0)
     return 0;
+  c->origin[OCF_CONF_OPT_listen].source = OCF_CONF_DEFAULT; /* an empty list was given, if any */
   for (size_t i = 0; err == 0 && i < OCF_ARRAY_LEN(any); i++) {
     struct ocf_fmt f;
     ocf_fmt_init(&f, text, sizeof(text));
@@ -317,8 +318,6 @@ static int derive_paths(struct ocf_conf *c, const char *const *env)
   int err = derive_dir(c, &c->config_dir, env, "XDG_CONFIG_HOME", "/.config");
   if (err == 0)
     err = set_derived(c, &c->config, c->config_dir, "/cfg.yaml");
-  if (err == 0)
-    err = derive_dir(c, &c->datadir, env, "XDG_DATA_HOME", "/.local/share");
   return err;
 }
 

@@ -64,8 +64,7 @@ static const char *shown(const struct ocf_conf *c, enum ocf_conf_opt o)
 
 static bool derived(enum ocf_conf_opt o)
 {
-  return o == OCF_CONF_OPT_config || o == OCF_CONF_OPT_config_dir || o == OCF_CONF_OPT_datadir ||
-         o == OCF_CONF_OPT_listen;
+  return o == OCF_CONF_OPT_config || o == OCF_CONF_OPT_config_dir || o == OCF_CONF_OPT_listen;
 }
 
 static void test_without_anything_the_defaults_hold(void **state)
@@ -90,7 +89,6 @@ static void test_without_anything_the_defaults_hold(void **state)
   }
   assert_string_equal(c.config, "/home/ada/.config/ocf/cfg.yaml");
   assert_string_equal(c.config_dir, "/home/ada/.config/ocf");
-  assert_string_equal(c.datadir, "/home/ada/.local/share/ocf");
   assert_string_equal(c.key_file, "");
   assert_string_equal(c.host, "127.0.0.1");
   assert_int_equal(c.port, 8092);
@@ -324,6 +322,7 @@ static void test_a_list_of_a_higher_place_replaces_the_lower_one(void **state)
   /* --tcpport fills in for a list that is not given, and only then. */
   assert_int_equal(parse(&c, (struct given){ .yaml = "listen: []", .args = { "--tcpport=0" } }), 0);
   assert_string_equal(shown(&c, OCF_CONF_OPT_listen), "/ip4/0.0.0.0/tcp/0,/ip6/::/tcp/0");
+  assert_int_equal(c.origin[OCF_CONF_OPT_listen].source, OCF_CONF_DEFAULT);
   ocf_conf_fini(&c);
 }
 
@@ -601,16 +600,19 @@ static void test_paths_follow_home_and_xdg(void **state)
 {
   (void)state;
   struct ocf_conf c;
-  struct given g = { .env = { "HOME=/h", "XDG_CONFIG_HOME=/xc", "XDG_DATA_HOME=relative" },
-                     .args = { "--key-file=~/k" } };
+  struct given g = { .env = { "HOME=/h", "XDG_CONFIG_HOME=/xc" }, .args = { "--key-file=~/k" } };
   assert_int_equal(parse(&c, g), 0);
   assert_string_equal(c.config, "/xc/ocf/cfg.yaml");
-  assert_string_equal(c.datadir, "/h/.local/share/ocf");
   assert_string_equal(c.key_file, "/h/k");
   ocf_conf_fini(&c);
   g.args[1] = "--config-dir=/etc/ocf";
   assert_int_equal(parse(&c, g), 0);
   assert_string_equal(c.config, "/etc/ocf/cfg.yaml");
+  ocf_conf_fini(&c);
+  g.env[1] = "XDG_CONFIG_HOME=relative"; /* not a folder by its specification */
+  g.args[1] = NULL;
+  assert_int_equal(parse(&c, g), 0);
+  assert_string_equal(c.config, "/h/.config/ocf/cfg.yaml");
   ocf_conf_fini(&c);
 }
 

@@ -24,6 +24,7 @@ static void setup_relay(const struct ocf_conf *c, struct ocf_relay_config *r)
   setup_h1(c, &r->h1);
   r->sock.write_stall_ns =
       c->http_write_stall_timeout_ns > 0 ? c->http_write_stall_timeout_ns : OCF_TIME_NEVER / 2;
+  r->sock.window_bytes = c->http_stream_buffer_bytes;
   r->header_timeout_ns = c->http_header_timeout_ns;
   r->idle_timeout_ns = c->http_idle_timeout_ns;
   r->stream_idle_timeout_ns = c->p2p_stream_server_idle_ns;
@@ -42,7 +43,8 @@ static void setup_relay(const struct ocf_conf *c, struct ocf_relay_config *r)
   r->retry_max = (unsigned)c->retry_max_attempts;
   r->retry_body_hold = c->retry_body_hold_bytes;
   r->retry_budget_percent = (unsigned)c->retry_budget_percent;
-  r->sessions_max = c->http_connections_max + c->p2p_streams_in_max;
+  r->clients_max = (c->http_connections_max + c->planes - 1) / c->planes;
+  r->streams_max = 16 * c->p2p_streams_in_max; /* of all peers together */
   r->log_requests = c->log_requests;
 }
 
@@ -55,6 +57,7 @@ static void setup_swarm(const struct ocf_conf *c, struct ocf_swarm_config *s)
   s->conn.streams_in_max = c->p2p_streams_in_max;
   s->conn.streams_max = c->p2p_streams_in_max * 2;
   s->conn.rx_window_bytes_max = c->p2p_conn_window_bytes;
+  s->conn.rx_stream_bytes_max = c->p2p_stream_window_bytes;
   s->connect_ns = c->p2p_dial_timeout_ns;
   s->static_min_ns = c->p2p_redial_min_ns;
   s->static_max_ns = c->p2p_redial_max_ns;
@@ -82,20 +85,24 @@ void ocf_setup_node(const struct ocf_conf *c, struct ocf_node_config *out)
 
 /* ---- addresses ---- */
 
-static int bad_value(struct ocf_err *err, const char *option, const char *value,
-                     const char *expected)
+static int bad_value(const struct ocf_conf *c, enum ocf_conf_opt o, const char *value,
+                     const char *cure, struct ocf_err *err)
 {
-  return ocf_err_set(err, OCF_EINVAL, expected, "%s: \"%s\" cannot be used", option, value);
+  char where[256];
+  return ocf_err_set(err, OCF_EINVAL, cure, "%s (from %s): \"%s\" cannot be used",
+                     ocf_conf_rows()[o].key, ocf_conf_where(c, o, where, sizeof(where)), value);
 }
 
-static int listen_addr(const char *text, struct ocf_ip_addr *out, struct ocf_err *err)
+static int listen_addr(const struct ocf_conf *c, const char *text, struct ocf_ip_addr *out,
+                       struct ocf_err *err)
 {
   struct ocf_maddr m;
   struct ocf_bytes rest;
   if (ocf_maddr_parse(ocf_bytes(text, strlen(text)), &m) != 0 ||
       ocf_maddr_to_ip(&m, OCF_MADDR_TCP, out, &rest) != 0 || rest.n > 0)
-    return bad_value(err, "listen", text,
-                     "give a TCP multiaddr such as /ip4/0.0.0.0/tcp/43905 or /ip6/::/tcp/43905");
+    return bad_value(c, OCF_CONF_OPT_listen, text,
+                     "give a TCP multiaddr such as /ip4/0.0.0.0/tcp/43905 or /ip6/::/tcp/43905",
+                     err);
   return 0;
 }
 
@@ -126,24 +133,20 @@ int ocf_setup_addrs(const struct ocf_conf *c, struct ocf_setup_addrs *out, struc
 {
   *out = (struct ocf_setup_addrs){ .n_p2p = 0 };
   for (size_t i = 0; i < c->listen.n && out->n_p2p < OCF_SETUP_ADDRS_MAX; i++) {
-    if (listen_addr(c->listen.v[i], &out->p2p[out->n_p2p++], err) != 0)
+    if (listen_addr(c, c->listen.v[i], &out->p2p[out->n_p2p++], err) != 0)
       return OCF_EINVAL;
   }
-  if (out->n_p2p == 0) {
-    out->p2p_default = true;
-    out->p2p[0] = (struct ocf_ip_addr){ .family = 4, .port = c->tcpport };
-    out->p2p[1] = (struct ocf_ip_addr){ .family = 6, .port = c->tcpport };
-    out->n_p2p = 2;
-  }
+  out->p2p_default = c->origin[OCF_CONF_OPT_listen].source == OCF_CONF_DEFAULT;
   const char *host = strcmp(c->host, "localhost") == 0 ? "127.0.0.1" : c->host;
   if (ocf_ip_addr_parse_host(ocf_bytes(host, strlen(host)), &out->http) != 0)
-    return bad_value(err, "host", c->host, "give an IP address such as 127.0.0.1, 0.0.0.0 or ::");
+    return bad_value(c, OCF_CONF_OPT_host, c->host,
+                     "give an IP address such as 127.0.0.1, 0.0.0.0 or ::", err);
   out->http.port = c->port;
   for (size_t i = 0; i < c->public_addrs.n && out->n_public < OCF_SETUP_ADDRS_MAX; i++) {
     if (ocf_setup_public_addr(c->public_addrs.v[i], c->tcpport,
                               &out->public_addrs[out->n_public++]) != 0)
-      return bad_value(err, "public-addr", c->public_addrs.v[i],
-                       "give an IP address, a host name or a multiaddr");
+      return bad_value(c, OCF_CONF_OPT_public_addrs, c->public_addrs.v[i],
+                       "give an IP address, a host name or a multiaddr", err);
   }
   return 0;
 }
@@ -186,7 +189,8 @@ static int add_service(const struct ocf_conf_service *s, struct ocf_relay *r, st
   char host[320];
   if (s->unix_path[0] != '\0') {
     if (strlen(s->unix_path) >= sizeof(cfg.at.unix_path))
-      return bad_value(err, "services", s->url, "a unix socket's path has at most 107 bytes");
+      return ocf_err_set(err, OCF_EINVAL, "a unix socket's path has at most 107 bytes",
+                         "service \"%s\": %s cannot be used", s->name, s->url);
     (void)snprintf(cfg.at.unix_path, sizeof(cfg.at.unix_path), "%s", s->unix_path);
     (void)snprintf(host, sizeof(host), "localhost");
   } else {

@@ -129,8 +129,8 @@ static size_t chan_queued(struct ocf_chan *c)
 
 static void pause_or_resume(struct sockchan *sc)
 {
-  bool want = sc->unconsumed >= OCF_SOCKCHAN_WINDOW ||
-              (sc->paused && sc->unconsumed > OCF_SOCKCHAN_WINDOW / 2);
+  size_t window = ocf_sockchan_window(sc->limits);
+  bool want = sc->unconsumed >= window || (sc->paused && sc->unconsumed > window / 2);
   if (want == sc->paused || sc->eof)
     return;
   sc->paused = want;

@@ -7,7 +7,7 @@
 #include "node/loop/loop.h"
 
 enum {
-  OCF_SOCKCHAN_WINDOW = 64 * 1024, /* bytes delivered and not consumed before reading pauses */
+  OCF_SOCKCHAN_WINDOW = 64 * 1024, /* the default of ocf_sockchan_limits.window_bytes */
   OCF_SOCKCHAN_DIRECT = 8 * 1024,  /* bytes from which a write tries the kernel first */
 };
 
@@ -16,7 +16,13 @@ struct ocf_sockchan_limits {
       write_stall_ns;  /* no byte of a waiting queue left for this long: closed with OCF_ETIME */
   uint64_t linger_ns;  /* how long a closed channel reads and discards */
   size_t linger_bytes; /* and how much */
+  size_t window_bytes; /* bytes delivered and not consumed before reading pauses; 0: the default */
 };
+
+static inline size_t ocf_sockchan_window(const struct ocf_sockchan_limits *limits)
+{
+  return limits->window_bytes > 0 ? limits->window_bytes : OCF_SOCKCHAN_WINDOW;
+}
 
 /* Wraps an accepted socket; `limits` is borrowed for the channel's life. NULL on OCF_ENOMEM, the
  * socket then stays the caller's. */

@@ -249,6 +249,23 @@ static void test_reading_pauses_at_the_window_and_resumes_below_half(void **stat
   ocf_chan_end(c, OCF_CHAN_ABORT);
 }
 
+static void test_the_window_is_the_owners_to_choose(void **state)
+{
+  static const struct ocf_sockchan_limits small = { .write_stall_ns = OCF_NS_PER_S,
+                                                    .window_bytes = 4096 };
+  (void)state;
+  struct ocf_chan *c = ocf_sockchan_accept(&loop, &small, &sock);
+  assert_non_null(c);
+  ocf_chan_set_user(c, &user_ops, &seen);
+  arrive(4095);
+  assert_false(sock.paused);
+  arrive(1);
+  assert_true(sock.paused);
+  ocf_chan_consumed(c, 2048);
+  assert_false(sock.paused);
+  ocf_chan_end(c, OCF_CHAN_ABORT);
+}
+
 static void test_a_close_sends_what_is_queued_then_ends_and_discards(void **state)
 {
   struct ocf_chan *c = accepted();
@@ -363,6 +380,7 @@ int main(void)
     T(test_small_writes_of_one_turn_leave_in_one_call),
     T(test_a_large_write_goes_straight_to_the_kernel),
     T(test_what_the_kernel_does_not_take_waits_in_order),
+    T(test_the_window_is_the_owners_to_choose),
     T(test_reading_pauses_at_the_window_and_resumes_below_half),
     T(test_a_close_sends_what_is_queued_then_ends_and_discards),
     T(test_a_close_does_not_wait_for_ever),

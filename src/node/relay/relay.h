@@ -42,7 +42,7 @@ struct ocf_relay_config {
   unsigned retry_max; /* attempts beyond the first */
   size_t retry_body_hold;
   unsigned retry_budget_percent;
-  size_t sessions_max;
+  size_t clients_max, streams_max; /* sessions on sockets of clients, on streams of peers */
   bool log_requests;
 };
 

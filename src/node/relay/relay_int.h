@@ -124,7 +124,7 @@ struct ocf_relay {
   struct ocf_map peers;                          /* of target.node; owned here */
   struct ocf_alarm reaper;
   struct ocf_buf scratch; /* for heads under construction */
-  size_t n_sessions, n_requests;
+  size_t n_sessions, n_clients, n_requests; /* n_clients: sessions that are no peer's */
   uint64_t window_ns, window_requests, window_retries; /* retry budget */
   char self[80];
   bool draining;

@@ -21,6 +21,7 @@ static void session_free(struct session *s)
   ocf_queue_clear(&s->rq.body);
   ocf_h1_server_fini(&s->h1);
   r->n_sessions--;
+  r->n_clients -= s->caller.kind != OCF_CALLER_PEER ? 1 : 0;
   ocf_metric_move3(r->loop->metrics, OCF_METRIC_HTTP_CONNS, ocf_relay_session_listener(s), 0, 0,
                    -1);
   OCF_DELETE(r->loop->alloc, s);
@@ -87,7 +88,7 @@ static void update_phase(struct session *s)
 /* True while the client is not to blame for silence: we do not read from it. */
 static bool we_hold_back(const struct session *s)
 {
-  return s->rq.active && s->rq.uncredited >= OCF_SOCKCHAN_WINDOW / 2;
+  return s->rq.active && s->rq.uncredited >= ocf_sockchan_window(&s->relay->cfg.sock) / 2;
 }
 
 static void on_alarm(struct ocf_alarm *a)
@@ -238,7 +239,10 @@ static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, 
 
 int ocf_relay_serve(struct ocf_relay *r, struct ocf_chan *chan, const struct ocf_caller *caller)
 {
-  bool full = r->n_sessions >= r->cfg.sessions_max || r->draining;
+  bool client = caller->kind != OCF_CALLER_PEER;
+  bool full = client ? r->n_clients >= r->cfg.clients_max
+                     : r->n_sessions - r->n_clients >= r->cfg.streams_max;
+  full = full || r->draining;
   struct session *s = full ? NULL : OCF_NEW(r->loop->alloc, struct session);
   if (s == NULL) {
     ocf_chan_end(chan, OCF_CHAN_ABORT);
@@ -259,6 +263,7 @@ int ocf_relay_serve(struct ocf_relay *r, struct ocf_chan *chan, const struct ocf
   ocf_h1_server_init(&s->h1, &r->pool, &r->cfg.h1);
   ocf_list_push_back(&r->sessions, &s->link);
   r->n_sessions++;
+  r->n_clients += client ? 1 : 0;
   ocf_metric_move3(r->loop->metrics, OCF_METRIC_HTTP_CONNS, ocf_relay_session_listener(s), 0, 0, 1);
   ocf_metric_inc1(r->loop->metrics, OCF_METRIC_HTTP_CONNS_TOTAL, ocf_relay_session_listener(s));
   ocf_chan_set_user(chan, &user_ops, s);

@@ -10,6 +10,7 @@ void ocf_conn_config_init(struct ocf_conn_config *cfg)
     .negotiating_in_max = 256,
     .tx_bytes_max = 256 * 1024,
     .rx_window_bytes_max = 16 * 1024 * 1024,
+    .rx_stream_bytes_max = 16 * 1024 * 1024,
     .upgrade_ns = 15 * OCF_NS_PER_S,
     .negotiate_ns = 10 * OCF_NS_PER_S,
     .keepalive_ns = 30 * OCF_NS_PER_S,

@@ -69,6 +69,7 @@ struct ocf_conn_config {
   size_t negotiating_in_max;  /* inbound streams without a protocol yet; more are reset */
   size_t tx_bytes_max;        /* sealed bytes that may wait for the socket before writes return 0 */
   size_t rx_window_bytes_max; /* receive windows of all streams together may grow to this */
+  size_t rx_stream_bytes_max; /* and that of one stream to this; at least 256 KiB */
   uint64_t upgrade_ns;        /* from ocf_conn_new() to UP */
   uint64_t negotiate_ns;      /* one stream's protocol negotiation */
   uint64_t keepalive_ns;      /* a ping after so much silence; 0: none */
@@ -76,7 +77,7 @@ struct ocf_conn_config {
   uint64_t stall_ns;          /* no progress while bytes wait for the socket: DOWN; 0: never */
 };
 
-/* The defaults: 1,024 inbound and 4,096 streams, 256 negotiating, 256 KiB waiting, 16 MiB windows,
+/* The defaults: 1,024 inbound and 4,096 streams, 256 negotiating, 256 KiB waiting, 16 MiB windows in all and each,
  * 15 s, 10 s, 30 s + 10 s, 20 s. Pointers are NULL and the caller's to fill. */
 void ocf_conn_config_init(struct ocf_conn_config *cfg);
 

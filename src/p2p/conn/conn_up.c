@@ -70,6 +70,8 @@ static void session_start(struct ocf_conn *c)
   yc.max_inbound = (uint32_t)OCF_MIN(cfg->streams_in_max, UINT32_MAX);
   yc.max_outbound = (uint32_t)OCF_MIN(cfg->streams_max, UINT32_MAX);
   yc.growth_max = cfg->rx_window_bytes_max;
+  yc.window_max = (uint32_t)OCF_MIN(OCF_MAX(cfg->rx_stream_bytes_max, (size_t)OCF_YAMUX_WINDOW),
+                                    (size_t)UINT32_MAX);
   yc.keepalive_ns = cfg->keepalive_ns;
   yc.ping_timeout_ns = cfg->keepalive_wait_ns;
   ocf_rng_secret(cfg->rng, &yc.seed, sizeof(yc.seed));
