@@ -4,6 +4,8 @@ import os
 import subprocess
 import time
 
+from chains import cpu_ns
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -18,7 +20,6 @@ class Usage:
         self.chain, self.service = chain, service
 
     def _cpu(self):
-        from chains import cpu_ns
         return {**self.chain.cpu(), "service": cpu_ns(self.service.pid)}
 
     def __enter__(self):
@@ -100,7 +101,7 @@ def event_streams(chain, service, tools, streams, events, interval_ms):
 
 
 def start_ms(stage, times):
-    """From exec to the ready line, with the key already made; the median's list."""
+    """From exec to the ready line, with the key already made: one figure for each of `times` starts."""
     home, out = stage.home(), []
     child, _ = stage.node(home=home)  # makes the key
     stage.stop(child)

@@ -141,6 +141,8 @@ def options():
     p.add_argument("--quick", action="store_true", help="one short round: shows that everything works")
     o = p.parse_args()
     o.parts = o.parts.split(",")
+    if not os.access(o.ocf, os.X_OK):
+        p.error(f"{o.ocf} is not there: make build")
     if o.quick:
         o.rounds, o.seconds, o.events, o.idle_s, o.bulk_bytes = 1, 1, 20, 2, GIB // 8
     o.bulk_name = "1 GiB" if o.bulk_bytes == GIB else f"{o.bulk_bytes >> 20} MiB"

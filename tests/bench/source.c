@@ -117,18 +117,20 @@ static void put_event(struct conn *c)
     put(c, "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n", 24);
 }
 
-/* Sends the next event when the last one has left; a stream that is behind is asked again later. */
-static void stream_step(struct conn *c, uint64_t now)
+/* Sends the next event when the last one has left; a stream that is behind is asked again later.
+ * False when the connection is gone. */
+static bool stream_step(struct conn *c, uint64_t now)
 {
   if (c->n_out == 0) {
     put_event(c);
     if (!flush(c))
-      return;
+      return false;
   }
   if (c->events_left > 0)
     enqueue(c, now + interval_ns);
   else
     c->streaming = false;
+  return true;
 }
 
 static void streams_due(uint64_t now)
@@ -142,7 +144,7 @@ static void streams_due(uint64_t now)
     if (c->closing)
       free(c);
     else
-      stream_step(c, c->due_ns + interval_ns < now ? now : c->due_ns);
+      (void)stream_step(c, c->due_ns + interval_ns < now ? now : c->due_ns);
   }
 }
 
@@ -181,8 +183,7 @@ static bool stream_begin(struct conn *c)
   c->streaming = true;
   c->events_left = n_events;
   c->number = 0;
-  enqueue(c, now_ns());
-  return true;
+  return stream_step(c, now_ns()); /* not by the queue: it would wait behind the others */
 }
 
 /* The value of a header field of `head`, or NULL. */

@@ -141,8 +141,8 @@ static void readable(struct stream *s)
 {
   char buf[16384];
   while (!s->over) {
-    ssize_t n = recv(s->fd, buf, sizeof(buf), 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINPROGRESS || errno == ENOTCONN))
+    ssize_t n = recv(s->fd, buf, sizeof(buf), MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN)
       return;
     if (n <= 0) {
       stream_over(s);
