@@ -191,7 +191,7 @@ def names(text):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ours", choices=KINDS, default="c", help="the kind of peer on our side")
+    parser.add_argument("--ours", default="c", help="the kind of peer on our side")
     parser.add_argument("--theirs", type=names, default=["go47", "go37", "js", "go47p", "go37p"],
                         help="kinds of peers on the other side, separated by commas")
     parser.add_argument("--only", type=names, default=[],
@@ -201,9 +201,13 @@ def arguments():
     parser.add_argument("--bulk-bytes-js", type=size, default=16 << 20, help="the same where js takes part")
     parser.add_argument("--jobs", type=int, default=1, help="pairs of peers that run at the same time")
     parser.add_argument("--c-peer", metavar="PROGRAM", help="our peer, when it is not the one of the release build")
+    parser.add_argument("--kind", metavar="NAME=PROGRAM", action="append", default=[], help="a further kind of peer")
     parser.add_argument("--json", type=Path, default=BUILD / "result.json", help="where the results go")
     args = parser.parse_args()
-    unknown = set(args.theirs) - set(KINDS)
+    for kind in args.kind:
+        name, _, program = kind.partition("=")
+        KINDS[name] = [program]
+    unknown = {args.ours, *args.theirs} - set(KINDS)
     if unknown:
         parser.error(f"unknown peers {sorted(unknown)}")
     return args
