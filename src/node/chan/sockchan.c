@@ -187,8 +187,11 @@ static void on_rx(void *user, uint64_t now_ns, size_t n)
     return;
   if (sc->closing) {
     sc->discarded += n;
-    if (sc->discarded > sc->limits->linger_bytes)
-      destroy(sc, false);
+    if (sc->discarded > sc->limits->linger_bytes && !sc->paused) {
+      /* Closing with bytes unread would reset the connection under our last bytes: wait. */
+      sc->paused = true;
+      sc->loop->env->ops->pause(sc->sock, true);
+    }
     return;
   }
   sc->unconsumed += n;

@@ -76,17 +76,20 @@ static struct streamchan *make(struct ocf_node *n)
 static void arm_stall(struct streamchan *sc)
 {
   uint64_t after = sc->node->cfg.relay.sock.write_stall_ns;
-  if (!sc->closing && after > 0)
+  if (after > 0)
     ocf_alarm_start(&sc->node->loop, &sc->alarm, after);
 }
 
 static void finish_sending(struct streamchan *sc)
 {
-  if (!sc->closing)
-    ocf_alarm_stop(&sc->node->loop, &sc->alarm);
-  if (!sc->fin_wanted || sc->fin_sent)
+  if (sc->fin_sent)
+    return; /* a closed channel lingers already */
+  ocf_alarm_stop(&sc->node->loop, &sc->alarm);
+  if (!sc->fin_wanted)
     return;
   sc->fin_sent = true;
+  if (sc->closing)
+    ocf_alarm_start(&sc->node->loop, &sc->alarm, sc->node->cfg.relay.sock.linger_ns);
   ocf_stream_fin(sc->s);
 }
 
@@ -161,9 +164,12 @@ static void chan_end(struct ocf_chan *c, enum ocf_chan_end how)
     return;
   }
   sc->closing = sc->fin_wanted = true;
-  ocf_alarm_start(&sc->node->loop, &sc->alarm, sc->node->cfg.relay.sock.linger_ns);
-  if (ocf_queue_len(&sc->out) == 0)
+  if (sc->fin_sent)
+    ocf_alarm_start(&sc->node->loop, &sc->alarm, sc->node->cfg.relay.sock.linger_ns);
+  else if (ocf_queue_len(&sc->out) == 0)
     finish_sending(sc);
+  else if (!ocf_timer_pending(&sc->alarm.timer))
+    arm_stall(sc);
 }
 
 static const struct ocf_chan_ops chan_ops = { chan_write, chan_queued, chan_consumed, chan_fin,
@@ -229,10 +235,10 @@ static void on_data(struct streamchan *sc, struct ocf_bytes data)
     sc->chan.user_ops->data(sc->chan.user, data);
     return;
   }
-  ocf_stream_consumed(sc->s, data.n);
   sc->discarded += data.n;
-  if (sc->discarded > sc->node->cfg.relay.sock.linger_bytes)
-    reset(sc, 0);
+  /* Past the bound no more may come; a reset now could cost the peer what it has not read yet. */
+  if (sc->discarded <= sc->node->cfg.relay.sock.linger_bytes)
+    ocf_stream_consumed(sc->s, data.n);
 }
 
 static void on_writable(struct streamchan *sc)
