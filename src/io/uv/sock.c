@@ -23,6 +23,7 @@ struct ocf_sock {
   uv_write_t write;
   size_t background; /* bytes that `write` still sends */
   bool up, read_ended;
+  bool was_reset; /* a write met ECONNRESET, which the kernel tells once: a later EOF is none */
 };
 
 int ocf_uv_err(int status)
@@ -121,10 +122,10 @@ static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *buf)
   if (s->ops == NULL)
     return;
   s->read_ended = true;
-  if (n == UV_EOF)
+  if (n == UV_EOF && !s->was_reset)
     s->ops->eof(s->user, now);
   else
-    fail(s, (int)n);
+    fail(s, n == UV_EOF ? UV_ECONNRESET : (int)n);
 }
 
 static void set_tcp_options(struct ocf_sock *s)
@@ -198,6 +199,7 @@ static void on_written(uv_write_t *req, int status)
   struct ocf_sock *s = req->handle->data;
   size_t n = s->background;
   s->background = 0;
+  s->was_reset = s->was_reset || status == UV_ECONNRESET;
   if (s->ops == NULL)
     return;
   /* A peer that has closed may have left an answer for us to read first: the failure of a write is
@@ -238,6 +240,7 @@ static size_t sock_send(struct ocf_sock *s, const struct ocf_bytes *views, size_
   while (++i < n);
   int r = uv_try_write(&s->u.stream, bufs, (unsigned)n);
   size_t done = r > 0 ? (size_t)r : 0, first;
+  s->was_reset = s->was_reset || r == UV_ECONNRESET;
   size_t left = advance(bufs, n, done, &first);
   if (left == 0 || !background)
     return done;
