@@ -224,7 +224,7 @@ static int finish(struct dev *d, int r)
   ocf_dev_home_end(&d->home);
   if (d->sigfd >= 0)
     (void)close(d->sigfd);
-  bool written = fflush(stdout) == 0;
+  bool written = fflush(stdout) == 0 || d->signum != 0; /* a terminal that hung up takes nothing */
   if (r == OCF_ECANCELED)
     return 128 + d->signum;
   return r == 0 && written ? 0 : 1;

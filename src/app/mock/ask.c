@@ -377,7 +377,7 @@ int ocf_mock_ask_parse(enum ocf_mock_kind kind, struct ocf_bytes body, const cha
     return refuse(&rd, 400, "invalid_json", NULL, "The request body is nested too deeply.");
   json_t *root =
       json_loadb(body.n > 0 ? (const char *)body.p : "", body.n, JSON_REJECT_DUPLICATES, &e);
-  if (root == NULL && json_error_code(&e) == json_error_out_of_memory)
+  if (root == NULL && (e.text[0] == '\0' || json_error_code(&e) == json_error_out_of_memory))
     return OCF_ENOMEM;
   if (root == NULL)
     return refuse(&rd, 400, "invalid_json", NULL,

@@ -45,7 +45,8 @@ struct ocf_mock_refusal {
 };
 
 /* Reads `body` (any bytes). 0 with `*out` filled; OCF_EINVAL with `*why` filled, or OCF_ENOMEM;
- * `*out` then holds nothing. */
+ * `*out` then holds nothing. jansson reports some failed allocations as bad JSON; they come out as
+ * OCF_EINVAL. */
 OCF_NODISCARD int ocf_mock_ask_parse(enum ocf_mock_kind kind, struct ocf_bytes body,
                                      const char *const *models, size_t n_models,
                                      struct ocf_mock_ask *out, struct ocf_mock_refusal *why);
