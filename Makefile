@@ -28,8 +28,9 @@ test: build ## everything once: unit, vectors, corpora, interop, end to end
 	@python3 tools/test.py all --bulk $(BULK)
 
 check: ## unit tests and the source checks, quickly
-	@tools/deps.sh build
-	@tools/check/all.sh
+	@tools/deps.sh test
+	@tools/build.sh release all
+	@tools/check/all.sh build/release
 	@python3 tools/test.py unit
 
 interop: build ## the interop matrix; REPEAT=20 BULK=1GiB

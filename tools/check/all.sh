@@ -1,19 +1,20 @@
 #!/bin/bash
-# tools/check/all.sh [build folder]: every check of the sources. With a build folder (its release
-# archives), the symbol audit too. Runs all of them and then says which failed.
+# tools/check/all.sh [build folder]: every check of the sources and of the archives that a build (by
+# default build/release, which must be there) made of them. Runs all, then says which failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-build=${1:-}
+build=${1:-build/release}
 failed=()
-check() { "$@" || failed+=("$1"); }
+check() { "$@" || failed+=("$*"); }
 check tools/check/selftest.py
 check tools/check/layers.py
 check tools/check/format.sh
-check tools/check/headers.sh
-check tools/check/generated.sh
+check env OCF_BUILD_INFO="$build" tools/check/headers.sh
+check tools/check/generated.sh "$build"
 check tools/check/words.py
 check tools/check/links.py
-[ -z "$build" ] || check tools/check/symbols.py "$build"
+check tools/check/symbols.py "$build"
+! command -v promtool >/dev/null || check tools/check/metrics.sh "$build"
 [ ${#failed[@]} -eq 0 ] && { echo "checks: all passed"; exit 0; }
 echo "checks: failed: ${failed[*]}" >&2
 exit 1
