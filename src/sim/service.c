@@ -27,12 +27,13 @@ enum way {
   WAY_COMMENTS,
   WAY_SLOWREAD,
   WAY_ONCE,
+  WAY_NAP,
   WAY_UNKNOWN,
 };
 static const char *const way_names[] = { "health",   "echo",   "bytes",      "chunks", "tillclose",
                                          "sse",      "early",  "earlyclose", "sum",    "diehead",
                                          "diebody",  "diesse", "never",      "silent", "comments",
-                                         "slowread", "once" };
+                                         "slowread", "once",   "nap" };
 
 struct svc_conn {
   struct ocf_list link;
@@ -46,6 +47,8 @@ struct svc_conn {
   uint64_t made, want; /* body bytes, or events */
   uint64_t body_n;     /* request body bytes read */
   bool active, body_ended, body_bad, answering, feeding;
+  bool napping; /* reading is paused until the timer */
+  bool ended;   /* our half has ended: what still comes is dropped */
 };
 
 static struct ocf_sim *world_of(const struct svc_conn *c)
@@ -149,9 +152,11 @@ static void end_answer(struct svc_conn *c)
   ocf_sim_stream_write(&c->stream, f.pre, f.n_pre);
   finish_request(c, true);
   c->answering = false;
-  if (ocf_h1_server_closing(&c->h1) || c->way == WAY_ONCE || c->way == WAY_EARLYCLOSE)
+  if (ocf_h1_server_closing(&c->h1) || c->way == WAY_ONCE) {
+    c->ended = true;
     ocf_sim_stream_fin(&c->stream);
-  if (!c->feeding)
+  }
+  if (!c->feeding && !c->ended)
     resume(c);
 }
 
@@ -207,11 +212,12 @@ static void answer_sum(struct svc_conn *c)
 static void on_timer(struct ocf_sim *w, struct ocf_sim_event *e)
 {
   struct svc_conn *c = OCF_CONTAINER_OF(e, struct svc_conn, timer);
-  (void)w;
-  if (!c->active)
-    conn_end(c, false); /* idle for too long */
-  else if (c->way == WAY_SLOWREAD)
+  if (c->napping) {
+    c->napping = false;
     ocf_sim_stream_pause(&c->stream, false);
+    resume(c);
+  } else if (!c->active)
+    conn_end(c, false); /* idle for too long */
   else if (ocf_queue_len(&c->stream.out) < OUT_MAX)
     make_event(c);
   else
@@ -257,10 +263,18 @@ static void start_events(struct svc_conn *c)
   ocf_sim_after(world_of(c), &c->timer, 0);
 }
 
+static void nap(struct svc_conn *c, uint64_t ns)
+{
+  c->napping = true;
+  ocf_sim_stream_pause(&c->stream, true);
+  ocf_sim_after(world_of(c), &c->timer, ns);
+}
+
 static void on_request(struct svc_conn *c)
 {
   const struct ocf_h1_head *h = ocf_h1_server_head(&c->h1);
-  ocf_sim_cancel(world_of(c), &c->timer);
+  if (!c->napping)
+    ocf_sim_cancel(world_of(c), &c->timer);
   parse_path(c, h->path);
   c->made = c->want = c->body_n = 0;
   c->body_ended = c->body_bad = c->answering = false;
@@ -279,9 +293,9 @@ static void on_request(struct svc_conn *c)
                  h->content_length);
     break;
   case WAY_BYTES:
+  case WAY_EARLYCLOSE: ocf_h1_server_close_after(&c->h1); /* fall through */
   case WAY_ONCE:
-  case WAY_EARLY:
-  case WAY_EARLYCLOSE: start_bytes(c, OCF_H1_FRAMING_LENGTH, c->a); break;
+  case WAY_EARLY: start_bytes(c, OCF_H1_FRAMING_LENGTH, c->a); break;
   case WAY_CHUNKS: start_bytes(c, OCF_H1_FRAMING_CHUNKED, 0); break;
   case WAY_TILLCLOSE: start_bytes(c, OCF_H1_FRAMING_CLOSE, 0); break;
   case WAY_DIEBODY: start_bytes(c, OCF_H1_FRAMING_LENGTH, 2 * c->a); break;
@@ -290,6 +304,7 @@ static void on_request(struct svc_conn *c)
   case WAY_SILENT:
   case WAY_COMMENTS: start_events(c); break;
   case WAY_DIEHEAD: conn_end(c, c->a == 1); break;
+  case WAY_NAP: nap(c, c->b * OCF_NS_PER_MS); break;
   case WAY_SUM:
   case WAY_SLOWREAD:
   case WAY_NEVER: break;
@@ -305,13 +320,12 @@ static void on_body(struct svc_conn *c, struct ocf_bytes data)
 {
   if (c->way == WAY_ECHO)
     put(c, data.p, data.n);
-  else if ((c->way == WAY_SUM || c->way == WAY_SLOWREAD) &&
+  else if ((c->way == WAY_SUM || c->way == WAY_SLOWREAD || c->way == WAY_NAP) &&
            !ocf_sim_pattern_ok(c->a, c->body_n, data.p, data.n))
     c->body_bad = true;
   c->body_n += data.n;
   if (c->way == WAY_SLOWREAD && !is_dead(c)) {
-    ocf_sim_stream_pause(&c->stream, true);
-    ocf_sim_after(world_of(c), &c->timer, 20 * OCF_NS_PER_MS);
+    nap(c, 20 * OCF_NS_PER_MS);
   }
   if (c->way == WAY_ECHO && ocf_queue_len(&c->stream.out) > OUT_MAX)
     ocf_sim_stream_pause(&c->stream, true);
@@ -322,7 +336,7 @@ static void on_body_end(struct svc_conn *c)
   c->body_ended = true;
   if (c->way == WAY_ECHO)
     end_answer(c);
-  else if (c->way == WAY_SUM || c->way == WAY_SLOWREAD)
+  else if (c->way == WAY_SUM || c->way == WAY_SLOWREAD || c->way == WAY_NAP)
     answer_sum(c);
 }
 
@@ -332,7 +346,7 @@ static size_t feed(struct svc_conn *c, const uint8_t *p, size_t n)
   size_t done = 0;
   bool more = true;
   c->feeding = true;
-  while (more && !is_dead(c)) {
+  while (more && !is_dead(c) && !c->ended && !c->napping) {
     struct ocf_bytes data;
     size_t used;
     enum ocf_h1_event ev = ocf_h1_server_input(&c->h1, p + done, n - done, &used, &data);
@@ -348,8 +362,7 @@ static size_t feed(struct svc_conn *c, const uint8_t *p, size_t n)
     case OCF_H1_EV_CLOSE:
       if (ocf_queue_len(&c->stream.out) > 0 || c->stream.sending > 0) {
         ocf_sim_stream_fin(&c->stream);
-        more = false;
-        done = n;
+        c->ended = true;
       } else {
         conn_end(c, false);
       }
@@ -360,7 +373,9 @@ static size_t feed(struct svc_conn *c, const uint8_t *p, size_t n)
     }
   }
   c->feeding = false;
-  if (!is_dead(c) && !c->active && c->svc->idle_close_ns > 0)
+  if (c->ended)
+    return n;
+  if (!is_dead(c) && !c->active && !c->napping && c->svc->idle_close_ns > 0)
     ocf_sim_after(world_of(c), &c->timer, c->svc->idle_close_ns);
   return done;
 }

@@ -18,6 +18,7 @@
  *   /silent/N          N events, then nothing more
  *   /comments/N        N events, then a comment line every 5 s for ever
  *   /slowread/S        as /sum, but reads with long pauses
+ *   /nap/S/MS          as /sum, but reads nothing of the body for MS milliseconds
  *   /once/N/S          as /bytes, then the connection is closed although it was kept alive
  * HOW: 0 in order (FIN), 1 with a reset. */
 #ifndef OCF_SIM_SERVICE_H

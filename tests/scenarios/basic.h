@@ -4,7 +4,35 @@
 
 #include "stage.h"
 
+/* basic.c */
 void scenario_pair(struct stage *st);
 void scenario_echo(struct stage *st);
+void scenario_sse(struct stage *st);
+void scenario_leave(struct stage *st);
+void scenario_upload(struct stage *st);
+void scenario_early(struct stage *st);
+void scenario_early_rough(struct stage *st);
+void scenario_early_slow(struct stage *st);
+void scenario_stale(struct stage *st);
+
+/* fail.c */
+void scenario_service_dies(struct stage *st);
+void scenario_worker_dies(struct stage *st);
+void scenario_service_killed(struct stage *st);
+void scenario_silent(struct stage *st);
+
+/* flow.c */
+void tune_small_buffers(struct ocf_sim_net_config *cfg, struct ocf_rng *rng);
+void scenario_slow_reader(struct stage *st);
+void scenario_stalled_reader(struct stage *st);
+void scenario_crowd(struct stage *st);
+
+/* mesh.c */
+void scenario_simultaneous(struct stage *st);
+void scenario_partition(struct stage *st);
+void scenario_hiccup(struct stage *st);
+void scenario_drain(struct stage *st);
+void scenario_mesh(struct stage *st);
+void scenario_rush(struct stage *st);
 
 #endif

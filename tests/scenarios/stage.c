@@ -11,11 +11,9 @@ void stage_hosts(struct stage *st, size_t n)
   OCF_ASSERT(st->n_hosts + n <= STAGE_HOSTS_MAX);
   for (size_t i = 0; i < n; i++) {
     (void)snprintf(name, sizeof(name), "h%zu", st->n_hosts);
-    st->hosts[st->n_hosts++] = ocf_sim_host_new(&st->net, name);
-  }
-  if (!st->has_people) {
-    ocf_sim_proc_init(&st->people, &st->net, st->hosts[0]->machine);
-    st->has_people = true;
+    st->hosts[st->n_hosts] = ocf_sim_host_new(&st->net, name);
+    ocf_sim_proc_init(&st->people[st->n_hosts], &st->net, st->hosts[st->n_hosts]->machine);
+    st->n_hosts++;
   }
 }
 
@@ -50,16 +48,16 @@ void stage_pair(struct stage *st)
   CLAIM(st, ocf_sim_host_sees(st->hosts[1], st->hosts[0]), "the worker has not met the head");
 }
 
-struct ocf_sim_plan stage_plan(struct stage *st, size_t via, size_t to, const char *path)
+struct ocf_sim_plan stage_plan(struct stage *st, size_t to, const char *path)
 {
   struct ocf_sim_plan p = { .method = OCF_H1_GET };
-  p.to = ocf_sim_host_http(st->hosts[via], via == 0);
+  p.to = ocf_sim_host_http(st->hosts[0], true);
   (void)snprintf(p.target, sizeof(p.target), "/v1/p2p/%s/v1/_service/svc%s", st->hosts[to]->id_text,
                  path);
   return p;
 }
 
-struct ocf_sim_client *stage_client(struct stage *st, const struct ocf_sim_plan *plan)
+struct ocf_sim_client *stage_client_at(struct stage *st, size_t at, const struct ocf_sim_plan *plan)
 {
   struct ocf_alloc *a = &st->w.alloc;
   if (st->n_clients == st->cap_clients) {
@@ -72,7 +70,19 @@ struct ocf_sim_client *stage_client(struct stage *st, const struct ocf_sim_plan 
   struct ocf_sim_client *c = OCF_NEW(a, struct ocf_sim_client);
   OCF_ASSERT(c != NULL);
   st->clients[st->n_clients++] = c;
-  ocf_sim_client_start(c, &st->people, plan);
+  ocf_sim_client_start(c, &st->people[at], plan);
+  return c;
+}
+
+struct ocf_sim_client *stage_client(struct stage *st, const struct ocf_sim_plan *plan)
+{
+  return stage_client_at(st, 0, plan);
+}
+
+struct ocf_sim_client *stage_ask(struct stage *st, const struct ocf_sim_plan *plan, uint64_t ns)
+{
+  struct ocf_sim_client *c = stage_client(st, plan);
+  stage_finish(st, ns);
   return c;
 }
 
@@ -154,8 +164,8 @@ static void stage_fini(struct stage *st)
       OCF_DELETE(&st->w.alloc, st->services[i]);
     }
   }
-  if (st->has_people)
-    ocf_sim_proc_fini(&st->people);
+  for (size_t i = 0; i < st->n_hosts; i++)
+    ocf_sim_proc_fini(&st->people[i]);
   ocf_sim_net_fini(&st->net);
   ocf_sim_fini(&st->w);
 }

@@ -18,9 +18,8 @@ struct stage {
   struct ocf_sim_host *hosts[STAGE_HOSTS_MAX];
   struct ocf_sim_service *services[STAGE_HOSTS_MAX]; /* of the host with the same index, or NULL */
   size_t n_hosts;
-  struct ocf_sim_proc people; /* the clients' process, on the machine of host 0 */
-  bool has_people;
-  struct ocf_sim_client **clients; /* owned here */
+  struct ocf_sim_proc people[STAGE_HOSTS_MAX]; /* the clients' process beside each host */
+  struct ocf_sim_client **clients;             /* owned here */
   size_t n_clients, cap_clients;
   size_t nodes, steps; /* what the runner asked for; 0: the scenario's own choice */
 };
@@ -64,7 +63,7 @@ void stage_run(const struct scenario *s, uint64_t seed, size_t nodes, size_t ste
 
 /* ---- setting up ---- */
 
-/* `n` hosts "h0", "h1", …; none runs. Host 0 is where clients are. */
+/* `n` hosts "h0", "h1", …; none runs. */
 void stage_hosts(struct stage *st, size_t n);
 /* A scripted service "svc" beside host `i`, which knows it from its next start on. */
 void stage_service(struct stage *st, size_t i, const char *health);
@@ -72,9 +71,15 @@ void stage_service(struct stage *st, size_t i, const char *health);
 void stage_start(struct stage *st, size_t i);
 /* head (host 0) and worker (host 1 with service), connected; the common beginning. */
 void stage_pair(struct stage *st);
-/* The plan of a GET through host `via` to the service of host `to`, from the head's machine. */
-struct ocf_sim_plan stage_plan(struct stage *st, size_t via, size_t to, const char *path);
+/* The plan of a GET to the service of host `to` through a head on the client's own machine. */
+struct ocf_sim_plan stage_plan(struct stage *st, size_t to, const char *path);
+/* Starts a client beside host `at`. */
+struct ocf_sim_client *stage_client_at(struct stage *st, size_t at,
+                                       const struct ocf_sim_plan *plan);
+/* The same beside host 0. */
 struct ocf_sim_client *stage_client(struct stage *st, const struct ocf_sim_plan *plan);
+/* One client beside host 0 from beginning to end, within `ns`. */
+struct ocf_sim_client *stage_ask(struct stage *st, const struct ocf_sim_plan *plan, uint64_t ns);
 
 /* ---- running ---- */
 

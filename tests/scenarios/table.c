@@ -13,10 +13,39 @@ static void rough(struct ocf_sim_net_config *cfg, struct ocf_rng *rng)
   cfg->wake_ns = ocf_rng_below(rng, OCF_NS_PER_MS);
 }
 
+static void slow_link(struct ocf_sim_net_config *cfg, struct ocf_rng *rng)
+{
+  (void)rng;
+  cfg->bytes_per_s = 20 * 1000 * 1000;
+}
+
 const struct scenario scenarios[] = {
   { "pair", scenario_pair, NULL, "every kind of answer crosses two nodes", 3 },
-  { "pair-rough", scenario_pair, rough, "the same on a rough network", 3 },
+  { "pair-rough", scenario_pair, rough, "the same on a rough network", 5 },
   { "echo", scenario_echo, NULL, "bodies come back as they went", 2 },
-  { "echo-rough", scenario_echo, rough, "the same on a rough network", 3 },
+  { "echo-rough", scenario_echo, rough, "the same on a rough network", 5 },
+  { "sse", scenario_sse, NULL, "events pass as they are made", 2 },
+  { "leave", scenario_leave, slow_link, "a client that leaves ends the work", 5 },
+  { "upload", scenario_upload, NULL, "a service may take its time to read", 2 },
+  { "upload-rough", scenario_upload, rough, "the same on a rough network", 2 },
+  { "early", scenario_early, NULL, "answers before the request was read are whole", 1 },
+  { "early-rough", scenario_early_rough, rough, "the same on a rough network", 1 },
+  { "early-slow", scenario_early_slow, NULL, "the same with clients that read slowly", 2 },
+  { "stale", scenario_stale, NULL, "a stale connection to a service is retried", 5 },
+  { "service-dies", scenario_service_dies, NULL, "a broken answer looks broken", 3 },
+  { "service-dies-rough", scenario_service_dies, rough, "the same on a rough network", 3 },
+  { "service-killed", scenario_service_killed, slow_link, "a killed service is told", 3 },
+  { "worker-dies", scenario_worker_dies, slow_link, "a lost worker is told, and found again", 3 },
+  { "silent", scenario_silent, NULL, "silence is ended by the time-outs", 1 },
+  { "slow-reader", scenario_slow_reader, NULL, "back-pressure reaches the service", 2 },
+  { "stalled-reader", scenario_stalled_reader, NULL, "who never reads is given up", 2 },
+  { "crowd", scenario_crowd, tune_small_buffers, "1,000 stalled readers cost bounded memory", 1 },
+  { "simultaneous", scenario_simultaneous, NULL, "dials of both sides at once", 5 },
+  { "partition", scenario_partition, NULL, "a partition is noticed and healed", 3 },
+  { "hiccup", scenario_hiccup, NULL, "a short break is survived", 3 },
+  { "drain", scenario_drain, NULL, "SIGTERM lets requests finish", 4 },
+  { "mesh", scenario_mesh, NULL, "100 nodes with faults", 1 },
+  { "mesh-rough", scenario_mesh, rough, "the same on a rough network", 1 },
+  { "rush", scenario_rush, NULL, "200 nodes dial one at once", 1 },
 };
 const size_t n_scenarios = OCF_ARRAY_LEN(scenarios);
