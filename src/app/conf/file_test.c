@@ -82,6 +82,15 @@ static void test_the_file_is_found_by_flag_environment_folder_or_home(void **sta
   loads_port(8092, "XDG_CONFIG_HOME=/nowhere", NULL, NULL);
 }
 
+static void test_an_empty_file_sets_nothing(void **state)
+{
+  char flag[128];
+  (void)state;
+  put("empty.yaml", "");
+  (void)snprintf(flag, sizeof(flag), "--config=%s/empty.yaml", dir);
+  loads_port(8092, NULL, flag, NULL);
+}
+
 static void test_flags_and_file_are_judged_together(void **state)
 {
   (void)state;
@@ -137,6 +146,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_file_is_found_by_flag_environment_folder_or_home),
+    cmocka_unit_test(test_an_empty_file_sets_nothing),
     cmocka_unit_test(test_flags_and_file_are_judged_together),
     cmocka_unit_test(test_a_named_file_must_be_readable),
     cmocka_unit_test(test_an_endless_file_is_refused_by_its_length),

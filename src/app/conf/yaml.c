@@ -382,6 +382,8 @@ int ocf_conf_read_yaml(struct ocf_conf_load *l, struct ocf_bytes yaml, const cha
     ocf_conf_error(l->r, &at, "the file is longer than %d bytes", OCF_CONF_FILE_MAX);
     return 0;
   }
+  if (yaml.n == 0)
+    return 0; /* libyaml takes no NULL, which an empty file's bytes are */
   if (!yaml_parser_initialize(&r.parser))
     return OCF_ENOMEM;
   yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
