@@ -7,9 +7,20 @@
 #include "app/dev/dev.h"
 #include "app/mock/mock.h"
 
-static int start(const struct ocf_conf *conf, const struct ocf_key *key, struct ocf_err *err)
+static int start(struct ocf_conf *conf, const struct ocf_key *key, const struct ocf_cli_from *from,
+                 struct ocf_err *err)
 {
-  const struct ocf_daemon_info info = { ocf_version()->version, ocf_version()->commit };
+  const struct ocf_version *v = ocf_version();
+  const struct ocf_daemon_info info = { .version = v->version,
+                                        .commit = v->commit,
+                                        .compiler = v->compiler,
+                                        .libuv = v->libuv,
+                                        .libsodium = v->libsodium,
+                                        .openssl = v->openssl,
+                                        .libyaml = v->libyaml,
+                                        .env = from->env,
+                                        .args = from->args,
+                                        .n_args = from->n_args };
   return ocf_daemon_run(conf, key, &info, err);
 }
 

@@ -18,7 +18,8 @@ static const struct command commands[] = {
     "output\n"
     "when it listens; logs go to standard error. SIGTERM or Ctrl-C lets requests in flight finish "
     "for\n"
-    "shutdown.grace; a second signal ends at once.\n",
+    "shutdown.grace; a second signal ends at once. SIGHUP loads the configuration again and\n"
+    "applies the options that docs/configuration.md calls live; the log says what changed.\n",
     ocf_cli_start, true },
   { "init", "[options]", "make the configuration file and the key, where they are missing",
     "Makes a commented configuration file and a key where they are missing, and says what it did.\n"

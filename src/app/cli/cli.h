@@ -27,9 +27,17 @@ enum ocf_exit {
 #undef X
 };
 
+/* What a configuration was loaded from: the arguments of ocf_conf_load(). */
+struct ocf_cli_from {
+  const char *const *env, *const *args;
+  size_t n_args;
+};
+
 struct ocf_cli_ops {
-  /* Runs a node until it is told to stop. 0 or a negative error code with `err` filled. */
-  int (*start)(const struct ocf_conf *conf, const struct ocf_key *key, struct ocf_err *err);
+  /* Runs a node until it is told to stop. `from` says how `conf`, which may be changed, was loaded.
+   * 0 or a negative error code with `err` filled. */
+  int (*start)(struct ocf_conf *conf, const struct ocf_key *key, const struct ocf_cli_from *from,
+               struct ocf_err *err);
   /* Runs a demo network; `args` are what follows the command. An exit code. NULL: not built in. */
   int (*dev)(const char *const *args, size_t n_args);
   const char *dev_help; /* what `ocf dev --help` prints */

@@ -18,8 +18,15 @@ static struct {
   char id[64];
 } called;
 
-static int fake_start(const struct ocf_conf *conf, const struct ocf_key *key, struct ocf_err *err)
+static int fake_start(struct ocf_conf *conf, const struct ocf_key *key,
+                      const struct ocf_cli_from *from, struct ocf_err *err)
 {
+  struct ocf_conf again;
+  struct ocf_conf_report report;
+  /* What it was loaded from loads the same again. */
+  assert_int_equal(ocf_conf_load(&again, conf->a, from->env, from->args, from->n_args, &report), 0);
+  assert_int_equal(again.port, conf->port);
+  ocf_conf_fini(&again);
   called.calls++;
   called.port = conf->port;
   assert_int_equal(ocf_key_public(key)->type, OCF_KEY_ED25519);

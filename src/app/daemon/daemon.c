@@ -9,51 +9,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/daemon/logsink.h"
-#include "app/daemon/setup.h"
-#include "base/log/log.h"
+#include "app/daemon/daemon_int.h"
 #include "base/time/time.h"
 #include "crypto/hash/hash.h"
-#include "io/uv/uv.h"
-#include "node/core/node.h"
 
-enum { MAX_IFACES = 32, FD_RESERVE = 64, DRAIN_POLL_MS = 20 };
+enum { MAX_IFACES = 32, FD_RESERVE = 64, DRAIN_POLL_MS = 20, BUILD_INFO_MAX = 8 };
 #define BIND_RETRY_NS (5 * OCF_NS_PER_S)
-
-/* One loop with its node; shares nothing with the others but what it reads. */
-struct plane {
-  struct ocf_daemon *d;
-  size_t index;
-  struct ocf_uv *uv;
-  struct ocf_alloc alloc;
-  struct ocf_rng rng;
-  struct ocf_log log;
-  struct ocf_logsink sink;
-  struct ocf_metrics *metrics;
-  struct ocf_node *node;
-  struct ocf_uv_listener *http, *p2p[OCF_SETUP_ADDRS_MAX];
-  size_t n_p2p;
-  pthread_t thread;
-  bool running;  /* on a thread of its own */
-  bool draining; /* written and read by its own loop only */
-};
-
-struct ocf_daemon {
-  const struct ocf_conf *conf;
-  const struct ocf_key *key;
-  struct ocf_node_config node_cfg;
-  struct ocf_setup_addrs addrs;
-  struct ocf_metric_info build[2];
-  struct plane *planes;
-  size_t n_planes;
-  unsigned n_signals;
-};
 
 /* ---- turns ---- */
 
 static void on_turn(void *user, uint64_t now_ns)
 {
-  struct plane *p = user;
+  struct ocf_plane *p = user;
   ocf_node_turn(p->node, now_ns);
   ocf_metric_set3(p->metrics, OCF_METRIC_LOG_DROPPED, 0, 0, 0, (int64_t)p->sink.n_dropped);
   ocf_logsink_turn(&p->sink, now_ns);
@@ -63,7 +30,7 @@ static void on_turn(void *user, uint64_t now_ns)
 
 static uint64_t on_deadline(void *user)
 {
-  struct plane *p = user;
+  struct ocf_plane *p = user;
   uint64_t at = ocf_time_min(ocf_node_deadline(p->node), ocf_logsink_deadline(&p->sink));
   return p->draining ? ocf_time_min(at, ocf_time_add(ocf_uv_now(), DRAIN_POLL_MS * OCF_NS_PER_MS))
                      : at;
@@ -74,14 +41,14 @@ static const struct ocf_uv_turn_ops turn_ops = { on_turn, on_deadline };
 static void on_accept_http(void *user, uint64_t now_ns, struct ocf_sock *s,
                            const struct ocf_ip_addr *remote)
 {
-  struct plane *p = user;
+  struct ocf_plane *p = user;
   ocf_node_accept_http(p->node, now_ns, s, remote);
 }
 
 static void on_accept_p2p(void *user, uint64_t now_ns, struct ocf_sock *s,
                           const struct ocf_ip_addr *remote)
 {
-  struct plane *p = user;
+  struct ocf_plane *p = user;
   ocf_node_accept_p2p(p->node, now_ns, s, remote);
 }
 
@@ -89,7 +56,12 @@ static void on_accept_p2p(void *user, uint64_t now_ns, struct ocf_sock *s,
 
 static void drain_plane(void *arg)
 {
-  struct plane *p = arg;
+  struct ocf_plane *p = arg;
+  if (p->node == NULL)
+    return;
+  OCF_ASSERT(pthread_mutex_lock(&p->d->lock) == 0);
+  uint64_t grace_ns = p->d->conf->shutdown_grace_ns;
+  OCF_ASSERT(pthread_mutex_unlock(&p->d->lock) == 0);
   if (p->http != NULL)
     ocf_uv_listener_close(p->http);
   for (size_t i = 0; i < p->n_p2p; i++)
@@ -97,13 +69,13 @@ static void drain_plane(void *arg)
   p->http = NULL;
   p->n_p2p = 0;
   p->draining = true;
-  ocf_node_drain(p->node, ocf_uv_now(), p->d->conf->shutdown_grace_ns);
+  ocf_node_drain(p->node, ocf_uv_now(), grace_ns);
 }
 
 static void on_signal(void *user, int signum)
 {
   struct ocf_daemon *d = user;
-  struct plane *first = &d->planes[0];
+  struct ocf_plane *first = &d->planes[0];
   d->n_signals++;
   if (d->n_signals > 1) {
     OCF_LOGF(&first->log, "node", OCF_LOG_WARN, "second signal: ending at once",
@@ -121,6 +93,14 @@ static void on_signal(void *user, int signum)
   }
 }
 
+static void on_hangup(void *user, int signum)
+{
+  struct ocf_daemon *d = user;
+  (void)signum;
+  if (d->n_signals == 0)
+    ocf_daemon_reload(d);
+}
+
 /* ---- the beginning ---- */
 
 static size_t raise_fd_limit(void)
@@ -136,7 +116,7 @@ static size_t raise_fd_limit(void)
   return rl.rlim_cur > (1u << 20) ? 1u << 20 : (size_t)rl.rlim_cur;
 }
 
-static int listen_p2p(struct plane *p, struct ocf_err *err)
+static int listen_p2p(struct ocf_plane *p, struct ocf_err *err)
 {
   struct ocf_daemon *d = p->d;
   for (size_t i = 0; i < d->addrs.n_p2p; i++) {
@@ -154,7 +134,7 @@ static int listen_p2p(struct plane *p, struct ocf_err *err)
   return 0;
 }
 
-static int tell_addrs(struct plane *p)
+int ocf_daemon_tell_addrs(struct ocf_plane *p)
 {
   struct ocf_maddr listen[OCF_SETUP_ADDRS_MAX];
   struct ocf_ip_addr ifaces[MAX_IFACES];
@@ -168,7 +148,7 @@ static int tell_addrs(struct plane *p)
   return r == OCF_ELIMIT ? 0 : r;
 }
 
-static int make_plane(struct plane *p, struct ocf_err *err)
+static int make_plane(struct ocf_plane *p, struct ocf_err *err)
 {
   struct ocf_daemon *d = p->d;
   uint64_t now = ocf_uv_now();
@@ -198,7 +178,7 @@ static int make_plane(struct plane *p, struct ocf_err *err)
   return ocf_setup_services(d->conf, ocf_node_relay(p->node), err);
 }
 
-static int start_plane(struct plane *p, struct ocf_err *err)
+static int start_plane(struct ocf_plane *p, struct ocf_err *err)
 {
   struct ocf_daemon *d = p->d;
   int r = make_plane(p, err);
@@ -212,32 +192,40 @@ static int start_plane(struct plane *p, struct ocf_err *err)
     return err->code;
   if (d->addrs.http.port == 0 && d->n_planes > 1)
     d->addrs.http = ocf_uv_listener_addr(p->http);
-  r = tell_addrs(p);
+  r = ocf_daemon_tell_addrs(p);
   if (r != 0)
     return ocf_err_set(err, r, NULL, "our addresses cannot be announced: %s", ocf_strerror(r));
   ocf_setup_bootstrap(d->conf, ocf_node_swarm(p->node), &p->log, ocf_uv_now());
   return 0;
 }
 
-static void free_plane(struct plane *p)
+/* In two steps: a loop's last posts may name another plane. */
+static void free_planes(struct ocf_daemon *d)
 {
-  if (p->uv != NULL)
-    ocf_uv_set_turn(p->uv, NULL, NULL);
-  ocf_node_free(p->node);
-  ocf_uv_free(p->uv);
-  ocf_logsink_fini(&p->sink);
-  free(p->metrics);
+  for (size_t i = 0; i < d->n_planes; i++) {
+    struct ocf_plane *p = &d->planes[i];
+    if (p->uv != NULL)
+      ocf_uv_set_turn(p->uv, NULL, NULL);
+    ocf_node_free(p->node);
+    p->node = NULL;
+  }
+  for (size_t i = 0; i < d->n_planes; i++) {
+    ocf_uv_free(d->planes[i].uv);
+    ocf_logsink_fini(&d->planes[i].sink);
+    free(d->planes[i].metrics);
+  }
+  free(d->planes);
 }
 
 static void *run_plane(void *arg)
 {
-  struct plane *p = arg;
+  struct ocf_plane *p = arg;
   ocf_uv_run(p->uv);
   return NULL;
 }
 
 /* The one line on standard output that scripts wait for. */
-static void say_ready(const struct plane *p)
+static void say_ready(const struct ocf_plane *p)
 {
   char id[OCF_PEERID_TEXT_SIZE], text[OCF_MADDR_TEXT_SIZE], at[OCF_IP_ADDR_TEXT_SIZE];
   struct ocf_ip_addr http = ocf_uv_listener_addr(p->http);
@@ -267,7 +255,7 @@ static int start_threads(struct ocf_daemon *d, struct ocf_err *err)
 
 static int run(struct ocf_daemon *d, struct ocf_err *err)
 {
-  struct plane *first = &d->planes[0];
+  struct ocf_plane *first = &d->planes[0];
   for (size_t i = 0; i < d->n_planes; i++) {
     d->planes[i].d = d;
     d->planes[i].index = i;
@@ -276,7 +264,8 @@ static int run(struct ocf_daemon *d, struct ocf_err *err)
       return r;
   }
   if (ocf_uv_on_signal(first->uv, SIGTERM, on_signal, d) != 0 ||
-      ocf_uv_on_signal(first->uv, SIGINT, on_signal, d) != 0)
+      ocf_uv_on_signal(first->uv, SIGINT, on_signal, d) != 0 ||
+      ocf_uv_on_signal(first->uv, SIGHUP, on_hangup, d) != 0)
     return ocf_err_set(err, OCF_EIO, NULL, "signals cannot be handled");
   int r = start_threads(d, err);
   if (r != 0)
@@ -288,10 +277,29 @@ static int run(struct ocf_daemon *d, struct ocf_err *err)
   return 0;
 }
 
-int ocf_daemon_run(const struct ocf_conf *conf, const struct ocf_key *key,
+/* Fills `b` with what is known; returns how many. */
+static size_t build_info(const struct ocf_daemon_info *i, struct ocf_metric_info *b)
+{
+  const struct ocf_metric_info all[] = {
+    { "version", i->version }, { "commit", i->commit },       { "compiler", i->compiler },
+    { "libuv", i->libuv },     { "libsodium", i->libsodium }, { "openssl", i->openssl },
+    { "libyaml", i->libyaml },
+  };
+  size_t n = 0;
+  for (size_t k = 0; k < OCF_ARRAY_LEN(all); k++) {
+    if (all[k].value != NULL)
+      b[n++] = all[k];
+  }
+  return n;
+}
+
+int ocf_daemon_run(struct ocf_conf *conf, const struct ocf_key *key,
                    const struct ocf_daemon_info *info, struct ocf_err *err)
 {
-  struct ocf_daemon d = { .conf = conf, .key = key, .n_planes = (size_t)conf->planes };
+  struct ocf_daemon d = {
+    .conf = conf, .key = key, .info = info, .n_planes = (size_t)conf->planes
+  };
+  struct ocf_metric_info build[BUILD_INFO_MAX];
   int r = ocf_crypto_init();
   if (r == 0)
     r = ocf_setup_addrs(conf, &d.addrs, err);
@@ -301,13 +309,13 @@ int ocf_daemon_run(const struct ocf_conf *conf, const struct ocf_key *key,
   (void)snprintf(agent, sizeof(agent), "ocf-c/%s", info->version);
   (void)signal(SIGPIPE, SIG_IGN);
   ocf_setup_node(conf, &d.node_cfg);
-  d.build[0] = (struct ocf_metric_info){ "version", info->version };
-  d.build[1] = (struct ocf_metric_info){ "commit", info->commit };
-  d.node_cfg.build_info = d.build;
-  d.node_cfg.n_build_info = 2;
+  d.node_cfg.build_info = build;
+  d.node_cfg.n_build_info = build_info(info, build);
   d.node_cfg.key = key;
   d.node_cfg.version = info->version;
   d.node_cfg.swarm.agent = agent;
+  if (pthread_mutex_init(&d.lock, NULL) != 0)
+    return ocf_err_set(err, OCF_ENOMEM, NULL, "out of memory");
   d.planes = calloc(d.n_planes, sizeof(*d.planes));
   if (d.planes == NULL)
     return ocf_err_set(err, OCF_ENOMEM, NULL, "out of memory");
@@ -316,8 +324,7 @@ int ocf_daemon_run(const struct ocf_conf *conf, const struct ocf_key *key,
     if (d.planes[i].running)
       (void)pthread_join(d.planes[i].thread, NULL);
   }
-  for (size_t i = 0; i < d.n_planes; i++)
-    free_plane(&d.planes[i]);
-  free(d.planes);
+  free_planes(&d);
+  (void)pthread_mutex_destroy(&d.lock);
   return r;
 }

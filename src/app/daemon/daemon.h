@@ -11,13 +11,21 @@
 
 struct ocf_daemon_info {
   const char *version, *commit; /* for identify, /v1/self and ocf_build_info */
+  const char *compiler, *libuv, *libsodium, *openssl, *libyaml; /* may be NULL: not told */
+  /* Where `conf` came from, as given to ocf_conf_load(): SIGHUP loads it again. */
+  const char *const *env, *const *args;
+  size_t n_args;
 };
 
-/* Runs until SIGTERM or SIGINT (drains; a second one ends at once). Prints one line of JSON on
- * standard output when it listens: {"event":"ready","peer_id":…,"http":…,"p2p":[…],"pid":…}.
- * Logs go to standard error. 0 after an orderly end; otherwise `err` says what and the cure, with
- * OCF_EINUSE for a port that is taken and OCF_EINVAL for a value of the configuration. */
-int ocf_daemon_run(const struct ocf_conf *conf, const struct ocf_key *key,
+/* Runs until SIGTERM or SIGINT (drains; a second one ends at once). SIGHUP loads the configuration
+ * again and applies the options that are LIVE in config/options.inc to what begins from then on;
+ * a configuration with an error changes nothing. Bootstrap peers that left it are kept until a
+ * restart. `conf` is changed by that, and belongs to this call while it runs. Prints one line of
+ * JSON on standard output when it listens:
+ * {"event":"ready","peer_id":…,"http":…,"p2p":[…],"pid":…}. Logs go to standard error. 0 after an
+ * orderly end; otherwise `err` says what and the cure, with OCF_EINUSE for a port that is taken and
+ * OCF_EINVAL for a value of the configuration. */
+int ocf_daemon_run(struct ocf_conf *conf, const struct ocf_key *key,
                    const struct ocf_daemon_info *info, struct ocf_err *err);
 
 #endif

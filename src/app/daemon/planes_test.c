@@ -2,42 +2,12 @@
  * one process share nothing at all. Method: a worker and a head with two planes each, real sockets,
  * real threads, a burst of requests from several client threads; run under TSan by CI. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "app/conf/conf.h"
-#include "app/daemon/daemon.h"
-#include "base/rng/rng.h"
-#include "crypto/key/key.h"
+#include "app/daemon/daemon_test.h"
 #include "multi/peerid/peerid.h"
-#include "testing/test.h"
 
 enum { CLIENTS = 4, REQUESTS = 60 };
-
-static int listen_any(uint16_t *port)
-{
-  struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-  socklen_t len = sizeof(at);
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  assert_true(fd >= 0);
-  assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
-  assert_int_equal(listen(fd, 64), 0);
-  assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-  *port = ntohs(at.sin_port);
-  return fd;
-}
-
-static uint16_t free_port(void)
-{
-  uint16_t port;
-  (void)close(listen_any(&port));
-  return port;
-}
 
 static bool read_head(int fd, char *buf, size_t cap)
 {
@@ -77,71 +47,10 @@ static void *serve(void *arg)
   return NULL;
 }
 
-struct run {
-  struct ocf_alloc alloc;
-  struct ocf_conf conf;
-  struct ocf_key key;
-  struct ocf_err err;
-  int result;
-  pthread_t thread;
-};
-
-static void *run_daemon(void *arg)
-{
-  struct run *r = arg;
-  const struct ocf_daemon_info info = { "test", "test" };
-  r->result = ocf_daemon_run(&r->conf, &r->key, &info, &r->err);
-  return NULL;
-}
-
-static void start(struct run *r, uint64_t seed, const char *const *args, size_t n_args)
-{
-  static struct ocf_conf_report report;
-  struct ocf_rng rng;
-  struct ocf_conf_input in = { .args = args, .n_args = n_args };
-  ocf_alloc_init(&r->alloc);
-  ocf_rng_seed(&rng, seed);
-  assert_int_equal(ocf_key_generate(&r->key, &r->alloc, OCF_KEY_ED25519, &rng), 0);
-  assert_int_equal(ocf_conf_parse(&r->conf, &r->alloc, &in, &report), 0);
-  assert_int_equal(pthread_create(&r->thread, NULL, run_daemon, r), 0);
-}
-
-static void stop(struct run *r)
-{
-  assert_int_equal(pthread_join(r->thread, NULL), 0);
-  assert_int_equal(r->result, 0);
-  ocf_conf_fini(&r->conf);
-  ocf_key_fini(&r->key);
-  assert_int_equal(r->alloc.live_bytes, 0);
-}
-
-static int connect_to(uint16_t port)
-{
-  struct sockaddr_in at = { .sin_family = AF_INET,
-                            .sin_port = htons(port),
-                            .sin_addr = { htonl(INADDR_LOOPBACK) } };
-  for (int i = 0; i < 500; i++) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
-      return fd;
-    (void)close(fd);
-    (void)usleep(20000);
-  }
-  return -1;
-}
-
-/* One request on a connection of its own; the status, or 0. */
 static int ask(uint16_t port, const char *path)
 {
-  char req[512], buf[4096];
-  int status = 0, fd = connect_to(port);
-  int n =
-      snprintf(req, sizeof(req), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
-  if (fd >= 0 && write(fd, req, (size_t)n) == n && read_head(fd, buf, sizeof(buf)))
-    (void)!sscanf(buf, "HTTP/1.1 %d", &status);
-  if (fd >= 0)
-    (void)close(fd);
-  return status;
+  char buf[4096];
+  return get(port, path, buf, sizeof(buf));
 }
 
 struct client {
@@ -206,8 +115,8 @@ static void test_two_planes_on_both_nodes_carry_requests_side_by_side(void **sta
     assert_int_equal(pthread_join(clients[i], NULL), 0);
   assert_int_equal(atomic_load(&c.n_ok), CLIENTS * REQUESTS);
   assert_int_equal(kill(getpid(), SIGTERM), 0);
-  stop(&head);
-  stop(&worker);
+  join(&head);
+  join(&worker);
   (void)shutdown(svc_fd, SHUT_RDWR);
   (void)close(svc_fd);
   assert_int_equal(pthread_join(server, NULL), 0);

@@ -136,6 +136,14 @@ void ocf_node_free(struct ocf_node *n)
   OCF_DELETE(a, n);
 }
 
+void ocf_node_set_config(struct ocf_node *n, uint64_t now_ns, const struct ocf_node_config *cfg)
+{
+  n->loop.now_ns = now_ns;
+  n->cfg.relay = cfg->relay;
+  n->cfg.p2p_route_open = cfg->p2p_route_open;
+  ocf_relay_set_config(n->relay, &cfg->relay);
+}
+
 const struct ocf_peerid *ocf_node_id(const struct ocf_node *n)
 {
   return ocf_swarm_self(n->swarm);

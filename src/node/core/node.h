@@ -43,6 +43,10 @@ OCF_NODISCARD int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env
 /* Frees everything at once; sockets are closed. */
 void ocf_node_free(struct ocf_node *n);
 
+/* Takes over from `cfg` what may change while the node runs: all of `relay` and p2p_route_open. It
+ * holds for what begins from now on; a time-out that is running keeps its length. */
+void ocf_node_set_config(struct ocf_node *n, uint64_t now_ns, const struct ocf_node_config *cfg);
+
 const struct ocf_peerid *ocf_node_id(const struct ocf_node *n);
 struct ocf_swarm *ocf_node_swarm(struct ocf_node *n);
 struct ocf_relay *ocf_node_relay(struct ocf_node *n);

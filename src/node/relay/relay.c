@@ -48,6 +48,12 @@ void ocf_relay_free(struct ocf_relay *r)
   OCF_DELETE(r->loop->alloc, r);
 }
 
+/* Sessions and channels read their limits here each time, so all of them see the new ones. */
+void ocf_relay_set_config(struct ocf_relay *r, const struct ocf_relay_config *cfg)
+{
+  r->cfg = *cfg;
+}
+
 void ocf_relay_set_self(struct ocf_relay *r, const char *peer_id)
 {
   (void)snprintf(r->self, sizeof(r->self), "%s", peer_id);

@@ -79,6 +79,9 @@ struct ocf_relay *ocf_relay_new(struct ocf_loop *loop, const struct ocf_relay_co
 /* Ends every session and connection at once. */
 void ocf_relay_free(struct ocf_relay *r);
 
+/* New limits and times for what begins from now on; copied. */
+void ocf_relay_set_config(struct ocf_relay *r, const struct ocf_relay_config *cfg);
+
 /* Takes over a channel on which a client will speak HTTP/1.1. OCF_ELIMIT or OCF_ENOMEM: the channel
  * was ended. */
 int ocf_relay_serve(struct ocf_relay *r, struct ocf_chan *chan, const struct ocf_caller *caller);

@@ -1,0 +1,60 @@
+/* What the files of app/daemon share. daemon.c starts and stops planes, reload.c applies a changed
+ * configuration to running ones, gather.c adds up what they count.
+ *
+ * Threading: a plane belongs to its loop. Planes talk only by ocf_uv_post(). The configuration and
+ * the addresses made from it are changed by the first loop, under `lock`, and read by the others
+ * under it. */
+#ifndef OCF_APP_DAEMON_DAEMON_INT_H
+#define OCF_APP_DAEMON_DAEMON_INT_H
+
+#include <pthread.h>
+
+#include "app/daemon/daemon.h"
+#include "app/daemon/logsink.h"
+#include "app/daemon/setup.h"
+#include "base/log/log.h"
+#include "base/rng/rng.h"
+#include "io/uv/uv.h"
+#include "node/core/node.h"
+
+struct ocf_daemon;
+
+/* One loop with its node; shares nothing with the others but what it reads. */
+struct ocf_plane {
+  struct ocf_daemon *d;
+  size_t index;
+  struct ocf_uv *uv;
+  struct ocf_alloc alloc;
+  struct ocf_rng rng;
+  struct ocf_log log;
+  struct ocf_logsink sink;
+  struct ocf_metrics *metrics;
+  struct ocf_node *node; /* NULL once it has been freed: posts that come later find nothing to do */
+  struct ocf_uv_listener *http, *p2p[OCF_SETUP_ADDRS_MAX];
+  size_t n_p2p;
+  pthread_t thread;
+  bool running;  /* on a thread of its own */
+  bool draining; /* written and read by its own loop only */
+};
+
+struct ocf_daemon {
+  struct ocf_conf *conf;        /* guarded by lock while planes run */
+  struct ocf_setup_addrs addrs; /* the same */
+  pthread_mutex_t lock;
+  const struct ocf_key *key;
+  const struct ocf_daemon_info *info;
+  struct ocf_node_config node_cfg; /* of the start; constant afterwards */
+  struct ocf_plane *planes;
+  size_t n_planes;
+  unsigned n_signals;
+};
+
+/* Tells the plane's swarm our addresses. The caller holds the lock, or no other plane runs. */
+int ocf_daemon_tell_addrs(struct ocf_plane *p);
+
+/* reload.c */
+/* Loads the configuration again and applies what may change in a running node. What is wrong in it
+ * is logged, and nothing changes then. On the first loop. */
+void ocf_daemon_reload(struct ocf_daemon *d);
+
+#endif
