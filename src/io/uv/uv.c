@@ -103,11 +103,22 @@ struct ocf_uv *ocf_uv_new(size_t max_socks)
   return u;
 }
 
+struct ocf_uv_signal {
+  uv_signal_t handle;
+  void (*fn)(void *user, int signum);
+  void *user;
+};
+
+static void free_signal(uv_handle_t *h)
+{
+  free(OCF_CONTAINER_OF((uv_signal_t *)h, struct ocf_uv_signal, handle));
+}
+
 static void close_one(uv_handle_t *h, void *arg)
 {
   (void)arg;
   if (!uv_is_closing(h))
-    uv_close(h, NULL);
+    uv_close(h, h->type == UV_SIGNAL ? free_signal : NULL);
 }
 
 /* Sockets carry their owner in `data` and free themselves; everything else is freed with `u`. */
@@ -160,19 +171,12 @@ void ocf_uv_stop(struct ocf_uv *u)
   uv_stop(&u->loop);
 }
 
-struct ocf_uv_signal {
-  uv_signal_t handle;
-  void (*fn)(void *user, int signum);
-  void *user;
-};
-
 static void on_signal(uv_signal_t *h, int signum)
 {
   struct ocf_uv_signal *s = OCF_CONTAINER_OF(h, struct ocf_uv_signal, handle);
   s->fn(s->user, signum);
 }
 
-/* The few signal handles of a process live until it ends. */
 int ocf_uv_on_signal(struct ocf_uv *u, int signum, void (*fn)(void *user, int signum), void *user)
 {
   struct ocf_uv_signal *s = calloc(1, sizeof(*s));
@@ -180,13 +184,12 @@ int ocf_uv_on_signal(struct ocf_uv *u, int signum, void (*fn)(void *user, int si
     return OCF_ENOMEM;
   s->fn = fn;
   s->user = user;
-  if (uv_signal_init(&u->loop, &s->handle) != 0 ||
-      uv_signal_start(&s->handle, on_signal, signum) != 0) {
+  if (uv_signal_init(&u->loop, &s->handle) != 0) {
     free(s);
     return OCF_EIO;
   }
-  s->handle.data = NULL;
-  return 0;
+  s->handle.data = NULL; /* not a socket, for ocf_uv_free(), which frees it */
+  return uv_signal_start(&s->handle, on_signal, signum) == 0 ? 0 : OCF_EIO;
 }
 
 static void fill_from_kernel(void *ctx, void *p, size_t n)
