@@ -4,7 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-10} name=${2:-}
-tools/build.sh fuzz || exit 1
+[ -f build/fuzz/build.ninja ] || cmake --preset fuzz >/dev/null || exit 1
+tools/build.sh fuzz $(cut -d' ' -f1 build/fuzz/fuzz-targets.txt) || exit 1
 mkdir -p build/fuzz-new build/fuzz-log
 list=$(find build/fuzz -maxdepth 1 -type f -executable -name '*_fuzz' | sort | grep -F -- "$name")
 [ -n "$list" ] || { echo "no fuzz target matches '$name'" >&2; exit 1; }
