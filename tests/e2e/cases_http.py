@@ -305,6 +305,16 @@ def check_error(answer, code=None):
         same(error["request_id"], answer.get("X-Request-Id"), "request id")
 
 
+def test_a_peer_may_use_services_and_nothing_more(run):
+    """Through the head, the worker is asked by a peer: it must not reach further, nor look inside."""
+    worker = f"/v1/p2p/{run.pair.worker.id}"
+    same(get(run.pair.head.at, f"{worker}/v1/health").status, 200, "health")
+    for path in ("/v1/self", "/metrics", f"/v1/p2p/{run.pair.head.id}/v1/health"):
+        a = get(run.pair.head.at, worker + path)
+        same(a.status, 403, path)
+        check_error(a)
+
+
 def test_a_known_path_refuses_other_methods_with_allow(run):
     for path in ("/v1/health", "/healthz", "/readyz", "/metrics", "/v1/self"):
         a = get(run.pair.head.at, path, method="DELETE")

@@ -241,6 +241,10 @@ class Conn:
         self.read_body(rq)
         self.wait(rq, 600)
 
+    def do_stuck(self, rq):
+        """Never answers, and never reads the body."""
+        self.wait(rq, 600)
+
     def do_slow(self, rq):
         self.read_body(rq)
         self.wait(rq, rq.number("ms", 1000) / 1000)
