@@ -221,6 +221,8 @@ static void on_drained(void *user)
   enter(c);
   if (c->state == MOCK_BYTES)
     ocf_mock_gen_bytes(c);
+  else if (c->state == MOCK_DYING)
+    ocf_mock_gen_die(c);
   else if (c->state == MOCK_TOKENS && !ocf_timer_pending(&c->alarm.timer))
     ocf_mock_gen_step(c);
   leave(c);
@@ -248,7 +250,8 @@ static void on_alarm(struct ocf_alarm *a)
   case MOCK_DELAY: ocf_mock_route_answer(c); break;
   case MOCK_TOKENS: ocf_mock_gen_step(c); break;
   case MOCK_SILENT: ocf_mock_gen_silent(c); break;
-  case MOCK_BYTES: break;
+  case MOCK_BYTES:
+  case MOCK_DYING: break;
   }
   leave(c);
 }

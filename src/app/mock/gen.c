@@ -14,6 +14,14 @@ static void fail(struct conn *c, enum ocf_chan_end how)
   ocf_mock_conn_end(c, how);
 }
 
+void ocf_mock_gen_die(struct conn *c)
+{
+  c->state = MOCK_DYING;
+  ocf_alarm_stop(&c->m->loop, &c->alarm);
+  if (ocf_chan_queued(c->chan) == 0)
+    fail(c, OCF_CHAN_ABORT);
+}
+
 void ocf_mock_gen_silent(struct conn *c)
 {
   if (c->knobs.comment_ms == 0)
@@ -29,7 +37,7 @@ bool ocf_mock_gen_broke(struct conn *c, bool whole)
   if (whole && at == 0)
     return false; /* the middle comes later */
   if (k->die_after != OCF_MOCK_NEVER && at >= k->die_after) {
-    fail(c, OCF_CHAN_ABORT);
+    ocf_mock_gen_die(c);
   } else if (k->close_after != OCF_MOCK_NEVER && at >= k->close_after) {
     fail(c, OCF_CHAN_CLOSE);
   } else if (k->silent_after != OCF_MOCK_NEVER && at >= k->silent_after) {

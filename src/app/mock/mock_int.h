@@ -69,6 +69,7 @@ enum mock_state {
   MOCK_TOKENS, /* the alarm or the client, to give the next token */
   MOCK_BYTES,  /* the client, to give more bytes */
   MOCK_SILENT, /* nothing: it was asked to fall silent */
+  MOCK_DYING,  /* what is queued to leave; then the connection is reset */
 };
 
 /* One client connection with its one request. */
@@ -142,6 +143,8 @@ void ocf_mock_gen_step(struct conn *c);
 void ocf_mock_gen_bytes(struct conn *c);
 /* True when a knob ended or silenced the answer at this point. */
 bool ocf_mock_gen_broke(struct conn *c, bool whole);
+/* Resets the connection once all that was said has left. */
+void ocf_mock_gen_die(struct conn *c);
 /* While silent: the next comment. */
 void ocf_mock_gen_silent(struct conn *c);
 

@@ -44,6 +44,8 @@ bool ocf_mock_send_head(struct conn *c, unsigned status, const char *type,
     e[n++] = OCF_H1_EDIT(OCF_H1_SET, "Content-Type", ocf_str(type));
   if (framing == OCF_H1_FRAMING_CHUNKED)
     e[n++] = OCF_H1_EDIT(OCF_H1_SET, "Cache-Control", OCF_STR("no-cache"));
+  if (framing == OCF_H1_FRAMING_CLOSE)
+    c->h1.is_10 = true; /* else the machine would use chunks, which every newer client can read */
   ocf_buf_clear(&c->m->out);
   int r = ocf_h1_server_respond(&c->h1, status, framing, length, &rw);
   rw.status = (uint16_t)status;
@@ -225,7 +227,7 @@ void ocf_mock_route_answer(struct conn *c)
     ocf_mock_conn_end(c, OCF_CHAN_ABORT);
     return;
   }
-  if (c->knobs.status >= 400) {
+  if (c->knobs.status >= 400 && c->route != ROUTE_SET_HEALTH) {
     ocf_mock_reply_problem(c, c->knobs.status, NULL, "mock", NULL, "The mock was asked to fail.");
     return;
   }
