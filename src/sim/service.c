@@ -293,7 +293,10 @@ static void on_request(struct svc_conn *c)
                  h->content_length);
     break;
   case WAY_BYTES:
-  case WAY_EARLYCLOSE: ocf_h1_server_close_after(&c->h1); /* fall through */
+  case WAY_EARLYCLOSE:
+    ocf_h1_server_close_after(&c->h1);
+    start_bytes(c, OCF_H1_FRAMING_LENGTH, c->a);
+    break;
   case WAY_ONCE:
   case WAY_EARLY: start_bytes(c, OCF_H1_FRAMING_LENGTH, c->a); break;
   case WAY_CHUNKS: start_bytes(c, OCF_H1_FRAMING_CHUNKED, 0); break;
