@@ -141,7 +141,7 @@ size_t ocf_child_poll(const struct ocf_child *c, struct pollfd *p)
 static void keep_line(struct ocf_child *c, const char *line)
 {
   char *slot = c->last[c->n_last++ % OCF_CHILD_LAST];
-  (void)snprintf(slot, sizeof(c->last[0]), "%s", line);
+  (void)snprintf(slot, sizeof(c->last[0]), "%.*s", (int)sizeof(c->last[0]) - 1, line);
   if (c->log >= 0)
     (void)!dprintf(c->log, "%s\n", line); /* the log is a convenience */
 }
