@@ -157,13 +157,26 @@ static void end(struct ocf_sim_host *h)
                  h->alloc.live_blocks);
 }
 
+/* Refuses the one demand whose turn it is. */
+static void *fail_one(struct ocf_alloc *a, void *p, size_t old_size, size_t new_size)
+{
+  struct ocf_sim_host *h = OCF_CONTAINER_OF(a, struct ocf_sim_host, alloc);
+  if (new_size > old_size && a->n_calls == h->fail_at)
+    return NULL;
+  return h->heap(a, p, old_size, new_size);
+}
+
 static void prepare(struct ocf_sim_host *h)
 {
   struct ocf_sim *w = h->net->w;
-  uint64_t fail_at = h->alloc.fail_at;
   ocf_alloc_init(&h->alloc);
   h->alloc.limit_bytes = h->mem_limit;
-  h->alloc.fail_at = fail_at;
+  if (h->fail_once) {
+    h->heap = h->alloc.fn;
+    h->alloc.fn = fail_one;
+  } else {
+    h->alloc.fail_at = h->fail_at;
+  }
   h->n_boots++;
   ocf_sim_rng(w, PURPOSE_BOOT + ((uint64_t)h->machine->id << 32) + h->n_boots, &h->rng);
   ocf_log_init(&h->log);
@@ -246,7 +259,7 @@ void ocf_sim_host_knows(struct ocf_sim_host *h, const struct ocf_sim_host *other
   ocf_maddr_from_ip(&at.ip, OCF_MADDR_TCP, &m);
   int r = keep ? ocf_swarm_add_static(sw, now, &other->id, &m)
                : ocf_swarm_add_addr(sw, now, &other->id, &m, OCF_SWARM_SRC_CONFIG, OCF_TIME_NEVER);
-  if (r != 0 && h->alloc.fail_at == 0)
+  if (r != 0 && h->fail_at == 0)
     ocf_sim_fail(h->net->w, "%s cannot learn an address: %s", h->name, ocf_errname(r));
   ocf_sim_proc_touch(&h->proc);
 }

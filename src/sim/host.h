@@ -18,7 +18,7 @@ struct ocf_sim_host {
   struct ocf_sim_net *net;
   struct ocf_sim_machine *machine;
   struct ocf_node_config cfg; /* changed at will between runs */
-  struct ocf_alloc alloc;     /* the node's; limit_bytes and fail_at are the scenario's to set */
+  struct ocf_alloc alloc;     /* the node's */
   struct ocf_alloc own;       /* the key's, the same over all runs */
   struct ocf_key key;
   struct ocf_peerid id;
@@ -36,6 +36,9 @@ struct ocf_sim_host {
   } services[OCF_SIM_HOST_SERVICES_MAX];
   size_t n_services;
   size_t mem_limit; /* of the next runs */
+  uint64_t fail_at; /* of the next runs: the allocation with this number fails; 0: none */
+  bool fail_once;   /* that one alone, and not all later ones too */
+  void *(*heap)(struct ocf_alloc *a, void *p, size_t old_size, size_t new_size);
   uint64_t n_boots, n_turns;
   uint64_t spin_at_ns; /* turns without time passing */
   unsigned n_spins;

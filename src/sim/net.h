@@ -28,6 +28,7 @@ struct ocf_sim_net_config {
   uint64_t bytes_per_s;                    /* of a machine's outgoing link; 0: unlimited */
   size_t sndbuf_min, sndbuf_max;           /* bytes, drawn for each connection */
   size_t rcvbuf_min, rcvbuf_max;
+  size_t local_buf_max;    /* of connections within a machine; 0: no other bound */
   size_t segment_max;      /* bytes that travel together */
   unsigned short_permille; /* reads that get a random part only */
   unsigned late_permille;  /* segments that come 200 ms late, as after a loss */

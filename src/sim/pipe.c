@@ -40,6 +40,10 @@ void pipe_init(struct conn *c, int from)
   ocf_queue_init(&p->bytes, &c->net->chunks);
   p->snd_cap = (size_t)ocf_sim_between(c->net->w, cfg->sndbuf_min, cfg->sndbuf_max);
   p->rcv_cap = (size_t)ocf_sim_between(c->net->w, cfg->rcvbuf_min, cfg->rcvbuf_max);
+  if (cfg->local_buf_max > 0 && c->machine[0] == c->machine[1]) {
+    p->snd_cap = OCF_MIN(p->snd_cap, cfg->local_buf_max);
+    p->rcv_cap = OCF_MIN(p->rcv_cap, cfg->local_buf_max);
+  }
   p->edge = p->rcv_cap;
   p->arrive.fn = on_arrive;
   p->window.fn = on_window;

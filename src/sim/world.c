@@ -5,6 +5,8 @@
 
 #include "base/core/endian.h"
 
+enum { TRACE_END = 256 };
+
 static bool earlier(const struct ocf_heap_node *a, const struct ocf_heap_node *b)
 {
   const struct ocf_sim_event *x = OCF_CONTAINER_OF_CONST(a, struct ocf_sim_event, node);
@@ -129,8 +131,12 @@ void ocf_sim_trace(struct ocf_sim *w, enum ocf_sim_trace_kind kind, uint64_t a, 
   ocf_put_le64(rec + 24, b);
   ocf_put_le64(rec + 32, n);
   ocf_sha256_add(&w->trace, rec, sizeof(rec));
-  if (n > 0)
+  if (n > 2 * TRACE_END) {
+    ocf_sha256_add(&w->trace, p, TRACE_END);
+    ocf_sha256_add(&w->trace, (const uint8_t *)p + n - TRACE_END, TRACE_END);
+  } else if (n > 0) {
     ocf_sha256_add(&w->trace, p, n);
+  }
   w->n_trace++;
 }
 

@@ -89,7 +89,8 @@ bool ocf_sim_run_until(struct ocf_sim *w, bool (*done)(void *ctx), void *ctx, ui
 /* Notes the first failure, with the virtual time; later ones are dropped. */
 void ocf_sim_fail(struct ocf_sim *w, const char *fmt, ...) OCF_PRINTF(2, 3);
 
-/* Adds a record to the trace. */
+/* Adds a record to the trace. Of more than 512 bytes the first and the last 256 count: a change
+ * between them shows in the seals of the frames, in lengths and in times. */
 void ocf_sim_trace(struct ocf_sim *w, enum ocf_sim_trace_kind kind, uint64_t a, uint64_t b,
                    const void *p, size_t n);
 /* The hash of the trace so far. */

@@ -35,4 +35,13 @@ void scenario_drain(struct stage *st);
 void scenario_mesh(struct stage *st);
 void scenario_rush(struct stage *st);
 
+/* hostile.c */
+void scenario_hostile_p2p(struct stage *st);
+void scenario_hostile_http(struct stage *st);
+void scenario_truncate(struct stage *st);
+
+/* oom.c */
+void scenario_oom(struct stage *st);
+void scenario_tight(struct stage *st);
+
 #endif

@@ -46,6 +46,11 @@ const struct scenario scenarios[] = {
   { "drain", scenario_drain, NULL, "SIGTERM lets requests finish", 4 },
   { "mesh", scenario_mesh, NULL, "100 nodes with faults", 1 },
   { "mesh-rough", scenario_mesh, rough, "the same on a rough network", 1 },
-  { "rush", scenario_rush, NULL, "200 nodes dial one at once", 1 },
+  { "rush", scenario_rush, NULL, "150 nodes dial one at once", 1 },
+  { "hostile-p2p", scenario_hostile_p2p, NULL, "bad peers are let go in time", 2 },
+  { "hostile-http", scenario_hostile_http, NULL, "bad clients are answered or let go", 2 },
+  { "truncate", scenario_truncate, NULL, "a connection may break at any byte", 1 },
+  { "oom", scenario_oom, NULL, "any allocation may fail", 4 },
+  { "tight", scenario_tight, tune_small_buffers, "too little memory sheds load", 1 },
 };
 const size_t n_scenarios = OCF_ARRAY_LEN(scenarios);
