@@ -27,7 +27,7 @@ static void on_row(struct dev *d, const struct ocf_dev_row *row)
 {
   bool ours =
       strncmp(row->path, "/v1/p2p/", 8) == 0 || strncmp(row->path, "/v1/_service/", 13) == 0;
-  if (d->live && ours)
+  if (d->live && ours && strcmp(row->id, d->first_id) != 0)
     ocf_dev_show_row(d, row);
 }
 

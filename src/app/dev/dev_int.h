@@ -35,7 +35,8 @@ struct dev {
   int signum; /* of the first signal that asked us to end; 0: none */
   unsigned n_signals;
   uint64_t start_ns, deadline_ns;
-  uint64_t first_ns, last_ns; /* of the first answer's text */
+  uint64_t first_ns, last_ns;      /* of the first answer's text */
+  char first_id[OCF_DEV_TEXT_MAX]; /* its request: already told about, so no live line */
   struct ocf_dev_answer answer;
   struct ocf_buf text;
   struct ocf_err err;

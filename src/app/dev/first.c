@@ -163,6 +163,7 @@ static int ask(struct dev *d, const char *body)
     tell(d, &call, sent_ns);
   else if (d->text.n > 0)
     (void)putchar('\n');
+  (void)snprintf(d->first_id, sizeof(d->first_id), "%s", call.id);
   ocf_call_fini(&call);
   return r;
 }
