@@ -18,10 +18,23 @@ enum { MAX_IFACES = 32, FD_RESERVE = 64, DRAIN_POLL_MS = 20, BUILD_INFO_MAX = 8 
 
 /* ---- turns ---- */
 
+/* Sockets that found no room while the p2p listeners are there; what was counted stays. */
+static void count_refused(struct ocf_plane *p)
+{
+  uint64_t n = 0;
+  for (size_t i = 0; i < p->n_p2p; i++)
+    n += ocf_uv_listener_refused(p->p2p[i]);
+  if (n > 0)
+    ocf_metric_set3(p->metrics, OCF_METRIC_P2P_REFUSED, OCF_METRIC_REFUSED_FILES, 0, 0, (int64_t)n);
+}
+
 static void on_turn(void *user, uint64_t now_ns)
 {
   struct ocf_plane *p = user;
+  if (now_ns >= p->due_ns)
+    ocf_metric_observe1(p->metrics, OCF_METRIC_LOOP_LAG, 0, now_ns - p->due_ns);
   ocf_node_turn(p->node, now_ns);
+  count_refused(p);
   ocf_metric_set3(p->metrics, OCF_METRIC_LOG_DROPPED, 0, 0, 0, (int64_t)p->sink.n_dropped);
   ocf_logsink_turn(&p->sink, now_ns);
   if (ocf_node_drained(p->node))
@@ -32,8 +45,11 @@ static uint64_t on_deadline(void *user)
 {
   struct ocf_plane *p = user;
   uint64_t at = ocf_time_min(ocf_node_deadline(p->node), ocf_logsink_deadline(&p->sink));
-  return p->draining ? ocf_time_min(at, ocf_time_add(ocf_uv_now(), DRAIN_POLL_MS * OCF_NS_PER_MS))
-                     : at;
+  uint64_t now = ocf_uv_now();
+  if (p->draining)
+    at = ocf_time_min(at, ocf_time_add(now, DRAIN_POLL_MS * OCF_NS_PER_MS));
+  p->due_ns = OCF_MAX(at, now);
+  return at;
 }
 
 static const struct ocf_uv_turn_ops turn_ops = { on_turn, on_deadline };
@@ -170,8 +186,12 @@ static int make_plane(struct ocf_plane *p, struct ocf_err *err)
   p->uv = ocf_uv_new(fds > 2 * FD_RESERVE ? fds - FD_RESERVE : fds / 2);
   if (p->uv == NULL)
     return ocf_err_set(err, OCF_EIO, NULL, "the event loop cannot be made");
-  int r = ocf_node_new(&d->node_cfg, ocf_uv_env(p->uv), &p->alloc, &p->rng, &p->log, p->metrics,
-                       now, &p->node);
+  struct ocf_node_config cfg = d->node_cfg;
+  cfg.gather = d->n_planes > 1 ? ocf_daemon_gather : NULL;
+  cfg.gather_user = p;
+  p->due_ns = OCF_TIME_NEVER;
+  int r =
+      ocf_node_new(&cfg, ocf_uv_env(p->uv), &p->alloc, &p->rng, &p->log, p->metrics, now, &p->node);
   if (r != 0)
     return ocf_err_set(err, r, NULL, "the node cannot be made: %s", ocf_strerror(r));
   ocf_uv_set_turn(p->uv, &turn_ops, p);

@@ -33,8 +33,9 @@ struct ocf_plane {
   struct ocf_uv_listener *http, *p2p[OCF_SETUP_ADDRS_MAX];
   size_t n_p2p;
   pthread_t thread;
-  bool running;  /* on a thread of its own */
-  bool draining; /* written and read by its own loop only */
+  bool running;    /* on a thread of its own */
+  bool draining;   /* written and read by its own loop only */
+  uint64_t due_ns; /* when the loop was to wake at the latest */
 };
 
 struct ocf_daemon {
@@ -51,6 +52,10 @@ struct ocf_daemon {
 
 /* Tells the plane's swarm our addresses. The caller holds the lock, or no other plane runs. */
 int ocf_daemon_tell_addrs(struct ocf_plane *p);
+
+/* gather.c */
+/* ocf_node_config.gather; `user` is the asking plane. */
+size_t ocf_daemon_gather(void *user, uint64_t ticket);
 
 /* reload.c */
 /* Loads the configuration again and applies what may change in a running node. What is wrong in it

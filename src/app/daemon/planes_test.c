@@ -1,6 +1,7 @@
 /* Goal: several data-plane loops in one process share nothing they should not, and two daemons in
  * one process share nothing at all. Method: a worker and a head with two planes each, real sockets,
- * real threads, a burst of requests from several client threads; run under TSan by CI. */
+ * real threads, a burst of requests from several client threads that also read the metrics, which
+ * every plane must show for all of them; run under TSan by CI. */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 
@@ -47,10 +48,57 @@ static void *serve(void *arg)
   return NULL;
 }
 
+static atomic_size_t n_asked;
+
 static int ask(uint16_t port, const char *path)
 {
   char buf[4096];
-  return get(port, path, buf, sizeof(buf));
+  int status = get(port, path, buf, sizeof(buf));
+  atomic_fetch_add(&n_asked, status != 0 ? 1 : 0);
+  return status;
+}
+
+/* The sum of the page's lines that begin with `start`. */
+static uint64_t sum_of(const char *page, const char *start)
+{
+  uint64_t sum = 0;
+  for (const char *p = page; (p = strstr(p, start)) != NULL; p++) {
+    if (p == page || p[-1] == '\n')
+      sum += strtoull(strchr(p, ' '), NULL, 10);
+  }
+  return sum;
+}
+
+/* Each read goes to a plane of the kernel's choice. */
+static void check_head_metrics(uint16_t port)
+{
+  static char page[1 << 18];
+  for (int i = 0; i < 10; i++) {
+    assert_int_equal(get(port, "/metrics", page, sizeof(page)), 200);
+    assert_int_equal(sum_of(page, "ocf_http_requests_total{route=\"p2p\""), atomic_load(&n_asked));
+    assert_true(sum_of(page, "ocf_p2p_connections{dir=\"out\"}") >= 2); /* one per plane */
+    assert_true(sum_of(page, "ocf_p2p_handshakes_total{dir=\"out\",result=\"ok\"}") >= 2);
+    assert_true(sum_of(page, "ocf_p2p_handshake_seconds_count{dir=\"out\"}") >= 2);
+    assert_true(sum_of(page, "ocf_p2p_dials_total{result=\"ok\"}") >= 2);
+    assert_true(sum_of(page, "ocf_p2p_streams{dir=\"out\",protocol=\"http\"}") >= 1);
+    assert_true(sum_of(page, "ocf_p2p_streams_total{dir=\"in\",protocol=\"identify\"}") >= 2);
+    assert_non_null(strstr(page, "compiler=\"a \\\"cc\\\"\""));
+  }
+  for (int i = 0; i < 500 && sum_of(page, "ocf_loop_lag_seconds_count") == 0; i++) {
+    (void)usleep(20000); /* the first timer comes when idle connections are looked at */
+    assert_int_equal(get(port, "/metrics", page, sizeof(page)), 200);
+  }
+  assert_true(sum_of(page, "ocf_loop_lag_seconds_count") > 0);
+}
+
+static void check_worker_metrics(uint16_t port)
+{
+  static char page[1 << 18];
+  assert_int_equal(get(port, "/metrics", page, sizeof(page)), 200);
+  assert_true(sum_of(page, "ocf_service_connections{service=\"llm\"}") >= 1);
+  assert_true(sum_of(page, "ocf_p2p_connections{dir=\"in\"}") >= 2);
+  assert_true(sum_of(page, "ocf_p2p_streams_total{dir=\"in\",protocol=\"http\"}") >= 1);
+  assert_int_equal(sum_of(page, "ocf_service_up{service=\"llm\"}"), 1); /* not one per plane */
 }
 
 struct client {
@@ -63,7 +111,7 @@ static void *client(void *arg)
 {
   struct client *c = arg;
   for (int i = 0; i < REQUESTS; i++)
-    atomic_fetch_add(&c->n_ok, ask(c->port, c->path) == 200 ? 1 : 0);
+    atomic_fetch_add(&c->n_ok, ask(c->port, i % 10 == 9 ? "/metrics" : c->path) == 200 ? 1 : 0);
   return NULL;
 }
 
@@ -114,6 +162,9 @@ static void test_two_planes_on_both_nodes_carry_requests_side_by_side(void **sta
   for (size_t i = 0; i < CLIENTS; i++)
     assert_int_equal(pthread_join(clients[i], NULL), 0);
   assert_int_equal(atomic_load(&c.n_ok), CLIENTS * REQUESTS);
+  atomic_fetch_sub(&n_asked, CLIENTS * REQUESTS / 10); /* reads of the metrics */
+  check_head_metrics(c.port);
+  check_worker_metrics((uint16_t)atoi(w_http));
   assert_int_equal(kill(getpid(), SIGTERM), 0);
   join(&head);
   join(&worker);

@@ -17,17 +17,18 @@ struct ocf_uv_listener {
   struct ocf_uv *u;
   ocf_uv_accept_fn fn;
   void *user;
+  uint64_t n_refused;
 };
 
 static void on_connection(uv_stream_t *server, int status)
 {
   struct ocf_uv_listener *l = OCF_CONTAINER_OF(server, struct ocf_uv_listener, tcp);
   struct ocf_ip_addr remote;
-  if (status != 0)
-    return;
-  struct ocf_sock *s = ocf_uv_sock_accept(l->u, server, &remote);
+  struct ocf_sock *s = status == 0 ? ocf_uv_sock_accept(l->u, server, &remote) : NULL;
   if (s != NULL)
     l->fn(l->user, ocf_uv_now(), s, &remote);
+  else
+    l->n_refused++;
 }
 
 /* A bound socket, or -errno. */
@@ -104,6 +105,11 @@ struct ocf_uv_listener *ocf_uv_listen(struct ocf_uv *u, const struct ocf_ip_addr
     return fail(err, at, -r);
   }
   return l;
+}
+
+uint64_t ocf_uv_listener_refused(const struct ocf_uv_listener *l)
+{
+  return l->n_refused;
 }
 
 struct ocf_ip_addr ocf_uv_listener_addr(const struct ocf_uv_listener *l)

@@ -48,6 +48,8 @@ struct ocf_uv_listener *ocf_uv_listen(struct ocf_uv *u, const struct ocf_ip_addr
                                       struct ocf_err *err);
 /* The real address, with the port that the system chose. */
 struct ocf_ip_addr ocf_uv_listener_addr(const struct ocf_uv_listener *l);
+/* Connections that it dropped since there was no room for another socket. */
+uint64_t ocf_uv_listener_refused(const struct ocf_uv_listener *l);
 /* Stops listening; the handle is dead on return. */
 void ocf_uv_listener_close(struct ocf_uv_listener *l);
 

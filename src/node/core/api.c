@@ -62,40 +62,6 @@ static void get_ready(struct ocf_node *n, struct ocf_request *rq)
     reply_json(rq, 200, OCF_STR("{\"status\":\"ready\"}"));
 }
 
-static void set_p2p_metrics(struct ocf_node *n)
-{
-  struct ocf_metrics *m = n->loop.metrics;
-  struct ocf_swarm_stats s;
-  ocf_swarm_stats(n->swarm, &s);
-  ocf_metric_set3(m, OCF_METRIC_P2P_PEERS, 0, 0, 0, (int64_t)s.n_peers);
-  ocf_metric_set3(m, OCF_METRIC_P2P_CONNS_TOTAL, OCF_METRIC_DIR_IN, 0, 0, (int64_t)s.conns_in);
-  ocf_metric_set3(m, OCF_METRIC_P2P_CONNS_TOTAL, OCF_METRIC_DIR_OUT, 0, 0, (int64_t)s.conns_out);
-  ocf_metric_set3(m, OCF_METRIC_P2P_BYTES, OCF_METRIC_DIR_IN, 0, 0, (int64_t)s.rx_bytes);
-  ocf_metric_set3(m, OCF_METRIC_P2P_BYTES, OCF_METRIC_DIR_OUT, 0, 0, (int64_t)s.tx_bytes);
-  ocf_metric_set3(m, OCF_METRIC_P2P_TRIMMED, 0, 0, 0, (int64_t)s.trimmed);
-  ocf_metric_set3(m, OCF_METRIC_P2P_IDENTIFIES, OCF_METRIC_DIR_IN, 0, 0,
-                  (int64_t)(s.identify_ok + s.push_in));
-  ocf_metric_set3(m, OCF_METRIC_P2P_IDENTIFIES, OCF_METRIC_DIR_OUT, 0, 0, (int64_t)s.push_out);
-  ocf_metric_set3(m, OCF_METRIC_P2P_IDENTIFY_ERRORS, 0, 0, 0, (int64_t)s.identify_failed);
-  ocf_metric_set3(m, OCF_METRIC_MEMORY_LIVE, 0, 0, 0, (int64_t)n->loop.alloc->live_bytes);
-}
-
-static void get_metrics(struct ocf_node *n, struct ocf_request *rq)
-{
-  struct ocf_buf b;
-  if (!n->cfg.metrics_enabled) {
-    ocf_request_fail(rq, 404, "not_found", "metrics are switched off (metrics.enabled)", 0);
-    return;
-  }
-  set_p2p_metrics(n);
-  ocf_buf_init(&b, n->loop.alloc, OCF_METRIC_PAGE_MAX);
-  if (ocf_metrics_write(n->loop.metrics, n->cfg.build_info, n->cfg.n_build_info, &b) == 0)
-    ocf_request_reply(rq, 200, OCF_METRIC_CONTENT_TYPE, ocf_buf_view(&b), NULL, 0);
-  else
-    ocf_request_fail(rq, 503, "out_of_memory", "no memory for the metrics page", 1);
-  ocf_buf_fini(&b);
-}
-
 static const char *health_name(enum ocf_service_health h)
 {
   switch (h) {
@@ -238,7 +204,7 @@ static const struct route routes[] = {
   { "/v1/health", false, ACT_LOOK, OCF_METRIC_ROUTE_HEALTH, get_health, NULL },
   { "/healthz", false, ACT_LOOK, OCF_METRIC_ROUTE_HEALTHZ, get_health, NULL },
   { "/readyz", false, ACT_LOOK, OCF_METRIC_ROUTE_READYZ, get_ready, NULL },
-  { "/metrics", false, ACT_INSPECT, OCF_METRIC_ROUTE_METRICS, get_metrics, NULL },
+  { "/metrics", false, ACT_INSPECT, OCF_METRIC_ROUTE_METRICS, ocf_node_get_metrics, NULL },
   { "/v1/self", false, ACT_INSPECT, OCF_METRIC_ROUTE_SELF, get_self, NULL },
 };
 

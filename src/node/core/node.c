@@ -100,6 +100,7 @@ int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct 
   n->cfg = *cfg;
   n->started_ns = now_ns;
   ocf_list_init(&n->streams);
+  ocf_list_init(&n->gathers);
   int r = ocf_loop_init(&n->loop, env, alloc, rng, log, metrics, now_ns);
   if (r == 0)
     r = make_swarm(n, now_ns);
@@ -122,6 +123,7 @@ void ocf_node_free(struct ocf_node *n)
   if (n == NULL)
     return;
   ocf_relay_free(n->relay);
+  ocf_node_gathers_free(n);
   ocf_node_streams_free(n);
   if (n->loop.rx != NULL)
     ocf_loop_run_deferred(&n->loop);
@@ -186,6 +188,7 @@ void ocf_node_turn(struct ocf_node *n, uint64_t now_ns)
   if (now_ns >= ocf_swarm_deadline(n->swarm))
     ocf_swarm_tick(n->swarm, now_ns);
   ocf_links_run(&n->links);
+  ocf_node_observe(n);
 }
 
 uint64_t ocf_node_deadline(struct ocf_node *n)

@@ -30,6 +30,11 @@ struct ocf_node_config {
   bool metrics_enabled;
   const struct ocf_metric_info *build_info; /* borrowed */
   size_t n_build_info;
+  /* For a node that is one of several planes: asks the others for what they count and returns how
+   * many were asked. Each answers by ocf_node_gathered(), later, not in this call; one that does
+   * not within a second is left out of the page. NULL: /metrics shows this node alone. */
+  size_t (*gather)(void *user, uint64_t ticket);
+  void *gather_user;
 };
 
 /* Defaults of every limit and time. */
@@ -61,6 +66,12 @@ void ocf_node_accept_p2p(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s
  * calls it once before it sleeps, and again by the deadline. */
 void ocf_node_turn(struct ocf_node *n, uint64_t now_ns);
 uint64_t ocf_node_deadline(struct ocf_node *n);
+
+/* What this node counts, up to now. */
+void ocf_node_counts(struct ocf_node *n, struct ocf_metrics *out);
+/* The answer of another plane. An unknown ticket is ignored: its request has been answered. */
+void ocf_node_gathered(struct ocf_node *n, uint64_t now_ns, uint64_t ticket,
+                       const struct ocf_metrics *m);
 
 /* Begins to stop: no new clients or peers; what is in flight may finish within `grace_ns`. */
 void ocf_node_drain(struct ocf_node *n, uint64_t now_ns, uint64_t grace_ns);

@@ -23,12 +23,22 @@ struct ocf_node {
   uint64_t started_ns;
   uint64_t drain_until_ns;
   bool draining;
+  struct ocf_list gathers; /* of requests that wait for other planes; owned by metrics.c */
+  size_t n_gathers;
+  uint64_t last_ticket;
+  uint64_t n_no_memory; /* peers turned away for want of memory */
 };
 
 /* streams.c */
 extern const struct ocf_relay_peer_ops ocf_node_peer_ops;
 void ocf_node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev);
 void ocf_node_streams_free(struct ocf_node *n);
+
+/* metrics.c */
+void ocf_node_get_metrics(struct ocf_node *n, struct ocf_request *rq);
+/* Takes the times that the swarm has measured. */
+void ocf_node_observe(struct ocf_node *n);
+void ocf_node_gathers_free(struct ocf_node *n);
 
 /* api.c */
 void ocf_node_route(void *ctx, struct ocf_request *rq);

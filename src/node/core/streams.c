@@ -16,6 +16,7 @@ struct streamchan {
   struct ocf_alarm alarm; /* a queue that does not move; closing: the linger */
   size_t discarded;
   bool fin_wanted, fin_sent, closing;
+  bool counted, inbound; /* among the open streams; who opened it */
 };
 
 static struct streamchan *of(struct ocf_chan *c)
@@ -23,8 +24,22 @@ static struct streamchan *of(struct ocf_chan *c)
   return OCF_CONTAINER_OF(c, struct streamchan, chan);
 }
 
+static void count_stream(struct streamchan *sc, bool inbound)
+{
+  struct ocf_metrics *m = sc->node->loop.metrics;
+  unsigned dir = inbound ? OCF_METRIC_DIR_IN : OCF_METRIC_DIR_OUT;
+  sc->counted = true;
+  sc->inbound = inbound;
+  ocf_metric_move3(m, OCF_METRIC_P2P_STREAMS, dir, OCF_METRIC_PROTOCOL_HTTP, 0, 1);
+  ocf_metric_inc2(m, OCF_METRIC_P2P_STREAMS_TOTAL, dir, OCF_METRIC_PROTOCOL_HTTP);
+}
+
 static void release(struct streamchan *sc)
 {
+  if (sc->counted)
+    ocf_metric_move3(sc->node->loop.metrics, OCF_METRIC_P2P_STREAMS,
+                     sc->inbound ? OCF_METRIC_DIR_IN : OCF_METRIC_DIR_OUT, OCF_METRIC_PROTOCOL_HTTP,
+                     0, -1);
   ocf_alarm_stop(&sc->node->loop, &sc->alarm);
   ocf_queue_clear(&sc->out);
   ocf_list_remove(&sc->link);
@@ -191,8 +206,10 @@ static struct ocf_chan *peer_open(void *ctx, const struct ocf_peerid *peer, stru
   sc->up = up;
   uint64_t deadline = ocf_time_add(n->loop.now_ns, OPEN_TIMEOUT_S * OCF_NS_PER_S);
   *err = ocf_swarm_open(n->swarm, n->loop.now_ns, peer, &proto, 1, deadline, sc, &sc->s, ticket);
-  if (*err == 0)
+  if (*err == 0) {
+    count_stream(sc, false);
     return &sc->chan;
+  }
   if (*err != OCF_EAGAIN)
     release(sc);
   return NULL;
@@ -223,6 +240,7 @@ static void on_stream_in(struct ocf_node *n, const struct ocf_swarm_event *ev)
   }
   sc->chan.ops = &chan_ops;
   sc->s = ev->stream;
+  count_stream(sc, true);
   ocf_stream_set_user(ev->stream, sc);
   (void)ocf_relay_serve(n->relay, &sc->chan, &caller); /* on failure it has ended the channel */
 }
@@ -252,6 +270,7 @@ static void on_opened(struct streamchan *sc, struct ocf_stream *s)
 {
   struct ocf_upstream *up = sc->up;
   sc->s = s;
+  count_stream(sc, false);
   ocf_upstream_opened(up, &sc->chan, 0);
 }
 

@@ -114,6 +114,14 @@ void ocf_request_fail(struct ocf_request *rq, unsigned status, const char *code,
 /* The same with more fields. */
 void ocf_request_fail_with(struct ocf_request *rq, unsigned status, const char *code,
                            const char *message, const struct ocf_h1_edit *edits, size_t n_edits);
+/* Instead of an ending: the answer is made later. Until then `p` (borrowed) holds the request, and
+ * NULL once that has ended by itself, since the client left or the relay went. */
+struct ocf_parked {
+  struct ocf_request *rq;
+};
+void ocf_request_park(struct ocf_request *rq, struct ocf_parked *p);
+/* The request, for an ending; p->rq is NULL afterwards. */
+struct ocf_request *ocf_request_unpark(struct ocf_parked *p);
 /* Forwards to a peer as `target` ("/path?query", a view into the head). */
 void ocf_request_to_peer(struct ocf_request *rq, const struct ocf_peerid *peer,
                          struct ocf_bytes target);

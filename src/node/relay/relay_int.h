@@ -35,6 +35,7 @@ struct ocf_service {
   uint64_t health_interval_ns;
   unsigned failures_max, n_failures;
   enum ocf_service_health health;
+  unsigned label; /* of its metrics */
   struct ocf_alarm alarm;
   struct ocf_upstream *probe; /* a health check under way */
 };
@@ -70,6 +71,7 @@ struct ocf_request {
   bool replayable; /* `body` still holds all of it */
   bool answering;  /* the head of the answer went to the client */
   bool sse, sse_error_seen;
+  struct ocf_parked *parked; /* whoever will answer */
   struct target *target;
   struct ocf_upstream *up;
   struct ocf_queue head, body; /* the head for the target; payload not sent or kept for a retry */
@@ -123,8 +125,8 @@ struct ocf_relay {
   struct ocf_list peer_ages, service_ages;       /* idle upstreams by age, oldest first */
   struct ocf_map peers;                          /* of target.node; owned here */
   struct ocf_alarm reaper;
-  struct ocf_buf scratch; /* for heads under construction */
-  size_t n_sessions, n_clients, n_requests; /* n_clients: sessions that are no peer's */
+  struct ocf_buf scratch;                              /* for heads under construction */
+  size_t n_sessions, n_clients, n_requests;            /* n_clients: sessions that are no peer's */
   uint64_t window_ns, window_requests, window_retries; /* retry budget */
   char self[80];
   bool draining;

@@ -143,6 +143,8 @@ void ocf_relay_request_finish(struct ocf_request *rq, const char *outcome)
 {
   struct session *s = rq->session;
   OCF_ASSERT(rq->active);
+  if (rq->parked != NULL)
+    (void)ocf_request_unpark(rq->parked);
   release_up(rq);
   count(rq);
   ocf_relay_request_log(rq, outcome);
@@ -705,6 +707,21 @@ struct ocf_bytes ocf_request_id(const struct ocf_request *rq)
 void ocf_request_set_route(struct ocf_request *rq, unsigned route)
 {
   rq->route = route;
+}
+
+void ocf_request_park(struct ocf_request *rq, struct ocf_parked *p)
+{
+  OCF_ASSERT(rq->active && rq->parked == NULL);
+  rq->parked = p;
+  p->rq = rq;
+}
+
+struct ocf_request *ocf_request_unpark(struct ocf_parked *p)
+{
+  struct ocf_request *rq = p->rq;
+  rq->parked = NULL;
+  p->rq = NULL;
+  return rq;
 }
 
 void ocf_request_to_peer(struct ocf_request *rq, const struct ocf_peerid *peer,

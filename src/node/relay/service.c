@@ -17,8 +17,7 @@ static void set_health(struct ocf_service *sv, enum ocf_service_health h)
     return;
   sv->health = h;
   struct ocf_metrics *m = relay_of(sv)->loop->metrics;
-  unsigned label = ocf_metrics_label(m, OCF_METRIC_SET_SERVICE, sv->name);
-  ocf_metric_set3(m, OCF_METRIC_SERVICE_UP, label, 0, 0, h == OCF_SERVICE_WELL ? 1 : 0);
+  ocf_metric_set3(m, OCF_METRIC_SERVICE_UP, sv->label, 0, 0, h == OCF_SERVICE_WELL ? 1 : 0);
   OCF_LOGF(relay_of(sv)->loop->log, "service", h == OCF_SERVICE_WELL ? OCF_LOG_INFO : OCF_LOG_WARN,
            h == OCF_SERVICE_WELL ? "service is well" : "service is unwell",
            OCF_LOG_STR("service", sv->name), OCF_LOG_STR("at", sv->target.host));
@@ -42,8 +41,7 @@ void ocf_relay_service_probe_done(struct ocf_service *sv, unsigned status, int e
                     : status != 0      ? OCF_METRIC_CHECK_STATUS
                     : err == OCF_ETIME ? OCF_METRIC_CHECK_TIMEOUT
                                        : OCF_METRIC_CHECK_CONNECT;
-  ocf_metric_inc2(m, OCF_METRIC_SERVICE_CHECKS,
-                  ocf_metrics_label(m, OCF_METRIC_SET_SERVICE, sv->name), result);
+  ocf_metric_inc2(m, OCF_METRIC_SERVICE_CHECKS, sv->label, result);
   sv->n_failures = ok ? 0 : sv->n_failures + 1;
   if (ok)
     set_health(sv, OCF_SERVICE_WELL);
@@ -107,6 +105,7 @@ int ocf_relay_add_service(struct ocf_relay *r, const struct ocf_service_config *
   (void)snprintf(sv->name, sizeof(sv->name), "%s", cfg->name);
   (void)snprintf(sv->health_path, sizeof(sv->health_path), "%s", cfg->health_path);
   sv->at = cfg->at;
+  sv->label = ocf_metrics_label(r->loop->metrics, OCF_METRIC_SET_SERVICE, sv->name);
   sv->health_interval_ns = cfg->health_interval_ns;
   sv->failures_max = cfg->health_failures > 0 ? cfg->health_failures : 1;
   sv->alarm.fire = on_alarm;

@@ -50,9 +50,18 @@ static struct ocf_relay *relay_of(struct ocf_upstream *up)
   return up->relay;
 }
 
+static void count_conn(const struct ocf_upstream *up, int64_t n)
+{
+  const struct ocf_service *sv = up->target->service;
+  if (sv != NULL)
+    ocf_metric_move3(up->relay->loop->metrics, OCF_METRIC_SERVICE_CONNS, sv->label, 0, 0, n);
+}
+
 static void up_free(struct ocf_upstream *up)
 {
   struct target *t = up->target;
+  if (up->state != UP_OPENING)
+    count_conn(up, -1);
   if (up->state == UP_IDLE)
     t->n_idle--;
   ocf_list_remove(&up->idle_link);
@@ -214,6 +223,7 @@ static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, 
 static void ready(struct ocf_upstream *up)
 {
   up->state = UP_BUSY;
+  count_conn(up, 1);
   if (up->rq != NULL)
     ocf_relay_request_up_ready(up->rq);
   else

@@ -321,6 +321,15 @@ const struct ocf_conn_stats *ocf_conn_stats(const struct ocf_conn *c)
   return &c->stats;
 }
 
+void ocf_conn_resets(const struct ocf_conn *c, uint64_t *in, uint64_t *out)
+{
+  *in = *out = 0;
+  if (c->y == NULL)
+    return;
+  *in = ocf_yamux_stats(c->y)->resets_in;
+  *out = ocf_yamux_stats(c->y)->resets_out;
+}
+
 void ocf_conn_set_user(struct ocf_conn *c, void *user)
 {
   c->user = user;

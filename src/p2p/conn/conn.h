@@ -77,8 +77,8 @@ struct ocf_conn_config {
   uint64_t stall_ns;          /* no progress while bytes wait for the socket: DOWN; 0: never */
 };
 
-/* The defaults: 1,024 inbound and 4,096 streams, 256 negotiating, 256 KiB waiting, 16 MiB windows in all and each,
- * 15 s, 10 s, 30 s + 10 s, 20 s. Pointers are NULL and the caller's to fill. */
+/* The defaults: 1,024 inbound and 4,096 streams, 256 negotiating, 256 KiB waiting, 16 MiB windows
+ * in all and each, 15 s, 10 s, 30 s + 10 s, 20 s. Pointers are NULL and the caller's to fill. */
 void ocf_conn_config_init(struct ocf_conn_config *cfg);
 
 enum ocf_conn_role { OCF_CONN_DIALLER, OCF_CONN_LISTENER };
@@ -183,6 +183,8 @@ struct ocf_conn_stats {
   uint64_t streams_in, streams_out, streams_refused;
 };
 const struct ocf_conn_stats *ocf_conn_stats(const struct ocf_conn *c);
+/* Stream resets received and sent so far. */
+void ocf_conn_resets(const struct ocf_conn *c, uint64_t *in, uint64_t *out);
 
 void ocf_conn_set_user(struct ocf_conn *c, void *user);
 void *ocf_conn_user(const struct ocf_conn *c);

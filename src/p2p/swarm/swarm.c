@@ -411,6 +411,43 @@ void ocf_swarm_drain(struct ocf_swarm *sw, uint64_t now_ns, uint64_t grace_ns)
 
 /* --- counters --- */
 
+enum ocf_swarm_result ocf_swarm_result_of(int err)
+{
+  switch (err) {
+  case 0: return OCF_SWARM_RES_OK;
+  case OCF_EREFUSED: return OCF_SWARM_RES_REFUSED;
+  case OCF_EUNREACH: return OCF_SWARM_RES_UNREACHABLE;
+  case OCF_ETIME: return OCF_SWARM_RES_TIMEOUT;
+  case OCF_ECANCELED: return OCF_SWARM_RES_CANCELLED;
+  case OCF_EPROTO:
+  case OCF_EUNSUPP: return OCF_SWARM_RES_PROTOCOL;
+  case OCF_EAUTH: return OCF_SWARM_RES_IDENTITY;
+  case OCF_ECRYPTO: return OCF_SWARM_RES_CRYPTO;
+  case OCF_EEOF:
+  case OCF_ERESET: return OCF_SWARM_RES_CLOSED;
+  default: return OCF_SWARM_RES_OTHER;
+  }
+}
+
+void ocf_swarm_keep_sample(struct ocf_swarm *sw, enum ocf_swarm_sample_type type, bool inbound,
+                           uint64_t ns)
+{
+  if (sw->n_samples == SWARM_SAMPLES_MAX)
+    return;
+  sw->samples[(sw->first_sample + sw->n_samples++) % SWARM_SAMPLES_MAX] =
+      (struct ocf_swarm_sample){ type, inbound, ns };
+}
+
+bool ocf_swarm_sample(struct ocf_swarm *sw, struct ocf_swarm_sample *out)
+{
+  if (sw->n_samples == 0)
+    return false;
+  *out = sw->samples[sw->first_sample];
+  sw->first_sample = (sw->first_sample + 1) % SWARM_SAMPLES_MAX;
+  sw->n_samples--;
+  return true;
+}
+
 void ocf_swarm_stats(const struct ocf_swarm *sw, struct ocf_swarm_stats *out)
 {
   *out = sw->st;
@@ -431,5 +468,9 @@ void ocf_swarm_stats(const struct ocf_swarm *sw, struct ocf_swarm_stats *out)
     out->streams_in += st->streams_in;
     out->streams_out += st->streams_out;
     out->streams_refused += st->streams_refused;
+    uint64_t in, sent;
+    ocf_conn_resets(l->conn, &in, &sent);
+    out->resets[0] += sent;
+    out->resets[1] += in;
   }
 }

@@ -269,15 +269,56 @@ bool ocf_swarm_peer_speaks(const struct ocf_swarm *sw, const struct ocf_peerid *
 size_t ocf_swarm_peer_addrs(const struct ocf_swarm *sw, uint64_t now_ns,
                             const struct ocf_peerid *peer, struct ocf_maddr *out, size_t cap);
 
+/* How dials of one address and handshakes end. */
+enum ocf_swarm_result {
+  OCF_SWARM_RES_OK,
+  OCF_SWARM_RES_REFUSED,
+  OCF_SWARM_RES_UNREACHABLE,
+  OCF_SWARM_RES_TIMEOUT,
+  OCF_SWARM_RES_NAME, /* a host name that stands for no address */
+  OCF_SWARM_RES_CANCELLED,
+  OCF_SWARM_RES_PROTOCOL,
+  OCF_SWARM_RES_IDENTITY,
+  OCF_SWARM_RES_CRYPTO,
+  OCF_SWARM_RES_CLOSED,
+  OCF_SWARM_RES_OTHER,
+  OCF_SWARM_RES_N
+};
+
+/* The streams that the swarm runs itself. */
+enum ocf_swarm_own { OCF_SWARM_IDENTIFY, OCF_SWARM_PUSH, OCF_SWARM_PING, OCF_SWARM_OWN_N };
+
+/* Arrays of two: [0] ours (we dialled, opened, sent), [1] the other side's. */
 struct ocf_swarm_stats {
   /* gauges */
+  size_t n_up[2]; /* proved connections */
+  size_t own_streams[2][OCF_SWARM_OWN_N];
   size_t n_peers, n_conns, n_handshakes, n_dials, n_opens, n_book_peers, n_book_addrs;
   /* counters */
   uint64_t accepted, refused_ip, refused_rate, refused_full, handshake_failed, dials, dials_failed;
   uint64_t conns_in, conns_out, trimmed, surplus_closed;
   uint64_t identify_ok, identify_failed, push_in, push_out, push_limited, pings, pings_failed;
   uint64_t rx_bytes, tx_bytes, streams_in, streams_out, streams_refused;
+  uint64_t refused_handshakes, refused_memory; /* the former is part of refused_full */
+  uint64_t handshake_results[2][OCF_SWARM_RES_N], dial_results[OCF_SWARM_RES_N];
+  uint64_t own_streams_total[2][OCF_SWARM_OWN_N];
+  uint64_t resets[2];
 };
 void ocf_swarm_stats(const struct ocf_swarm *sw, struct ocf_swarm_stats *out);
+
+/* Times for histograms. */
+enum ocf_swarm_sample_type {
+  OCF_SWARM_HANDSHAKE_TIME, /* from a raw connection to a proved one */
+  OCF_SWARM_PING_TIME,
+};
+
+struct ocf_swarm_sample {
+  enum ocf_swarm_sample_type type;
+  bool inbound; /* HANDSHAKE_TIME */
+  uint64_t ns;
+};
+
+/* The next one, or false. At most 64 wait; what comes when so many do is not told. */
+bool ocf_swarm_sample(struct ocf_swarm *sw, struct ocf_swarm_sample *out);
 
 #endif

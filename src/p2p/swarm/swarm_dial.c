@@ -119,6 +119,10 @@ static void drop_attempts(struct peer *p, const struct ocf_link *keep)
       continue;
     p->n_attempts--;
     p->sw->n_dials--;
+    if (l->state == LINK_DIALLING)
+      p->sw->st.dial_results[OCF_SWARM_RES_CANCELLED]++;
+    else
+      p->sw->st.handshake_results[0][OCF_SWARM_RES_CANCELLED]++;
     ocf_swarm_link_finish(l);
   }
 }
@@ -343,6 +347,7 @@ void ocf_swarm_resolved(struct ocf_swarm *sw, uint64_t now_ns, uint64_t ticket, 
   if (err == 0)
     err = n > 0 ? keep_ips(sw, a, ips, n) : OCF_ENOENT;
   if (err != 0) {
+    sw->st.dial_results[OCF_SWARM_RES_NAME]++;
     a->tried = true;
     a->retry_ns = ocf_time_add(now_ns, ocf_backoff_next(&a->backoff, sw->cfg.rng));
     p->dial_err = err;

@@ -26,6 +26,7 @@ enum {
   SWARM_JOBS_IN_MAX = 8, /* inbound identify, push and ping streams of one connection */
   SWARM_BOOK_ADDRS_MAX = 32768,
   SWARM_GATES_MAX = 4096,
+  SWARM_SAMPLES_MAX = 64,
   SWARM_RESOLVED_MAX = 8,
   SWARM_PROTO_BYTES_MAX = 32768, /* of one peer's protocol list, names and their lengths */
   SWARM_AFTER_DOWN_ADDRS = 20,   /* identify's addresses that outlive the connection */
@@ -123,6 +124,7 @@ struct ocf_link {
   struct ocf_ip_addr remote, local;
   bool inbound, loopback, gated;
   bool closing;               /* gracefully: no new streams */
+  uint64_t connected_ns;      /* the socket */
   uint64_t since_ns, used_ns; /* proved; last use by the node */
   size_t n_jobs, n_jobs_in;
   uint32_t push_tokens;
@@ -213,6 +215,8 @@ struct ocf_swarm {
   uint64_t seq;
   struct ocf_buf record[2]; /* sealed peer records: [1] with loopback addresses */
   struct ocf_swarm_stats st;
+  struct ocf_swarm_sample samples[SWARM_SAMPLES_MAX]; /* a ring */
+  size_t first_sample, n_samples;
 };
 
 #define LINK_OF(node, member) OCF_LIST_ENTRY(node, struct ocf_link, member)
@@ -290,6 +294,9 @@ void ocf_swarm_care_round(struct ocf_swarm *sw);
 void ocf_swarm_care_trim(struct ocf_swarm *sw);
 
 /* swarm.c */
+void ocf_swarm_keep_sample(struct ocf_swarm *sw, enum ocf_swarm_sample_type type, bool inbound,
+                           uint64_t ns);
+enum ocf_swarm_result ocf_swarm_result_of(int err);
 void ocf_swarm_note(struct peer *p, int err);
 void ocf_swarm_show_peer(struct ocf_swarm *sw, const struct ocf_peerid *id,
                          struct ocf_swarm_event *ev);

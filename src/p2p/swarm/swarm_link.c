@@ -35,6 +35,10 @@ static void add_stats(struct ocf_swarm *sw, const struct ocf_conn *c)
   sw->st.streams_in += st->streams_in;
   sw->st.streams_out += st->streams_out;
   sw->st.streams_refused += st->streams_refused;
+  uint64_t in, out;
+  ocf_conn_resets(c, &in, &out);
+  sw->st.resets[0] += out;
+  sw->st.resets[1] += in;
 }
 
 static void handshake_over(struct ocf_link *l)
@@ -52,6 +56,8 @@ static void link_leave(struct ocf_link *l)
     ocf_swarm_gate_leave(sw, &l->remote);
   if (l->inbound && l->state == LINK_HANDSHAKE)
     handshake_over(l);
+  if (l->state == LINK_UP)
+    sw->st.n_up[l->inbound]--;
   if (sw->cur == l)
     sw->cur = NULL;
   if (l->conn != NULL) {
@@ -99,6 +105,7 @@ void ocf_swarm_link_arm(struct ocf_link *l)
 void ocf_swarm_link_timer(struct ocf_link *l)
 {
   if (l->state == LINK_DIALLING) {
+    l->sw->st.dial_results[OCF_SWARM_RES_TIMEOUT]++;
     ocf_swarm_dial_failed(l, OCF_ETIME);
     ocf_swarm_link_finish(l);
     return;
@@ -124,6 +131,7 @@ static bool evict_silent(struct ocf_swarm *sw)
   if (worst == NULL || sw->now_ns - ocf_conn_last_rx_ns(worst->conn) < OCF_NS_PER_S)
     return false;
   sw->st.handshake_failed++;
+  sw->st.handshake_results[1][OCF_SWARM_RES_TIMEOUT]++;
   ocf_swarm_link_finish(worst);
   return true;
 }
@@ -133,8 +141,10 @@ static int admit(struct ocf_swarm *sw, const struct ocf_ip_addr *remote, bool lo
   if (sw->draining)
     return OCF_ESTATE;
   bool full = sw->n_links >= sw->cfg.conns_max;
-  if (!full && !loopback && sw->n_far_handshakes >= sw->cfg.handshakes_max)
+  if (!full && !loopback && sw->n_far_handshakes >= sw->cfg.handshakes_max) {
     full = !evict_silent(sw);
+    sw->st.refused_handshakes += full ? 1 : 0;
+  }
   if (full) {
     sw->st.refused_full++;
     return OCF_ELIMIT;
@@ -157,6 +167,7 @@ static int link_connected(struct ocf_link *l, enum ocf_conn_role role,
     l->local = *local;
   l->loopback = ocf_ip_addr_is_loopback(&l->remote);
   l->state = LINK_HANDSHAKE;
+  l->connected_ns = sw->now_ns;
   ocf_swarm_link_arm(l);
   return 0;
 }
@@ -168,8 +179,10 @@ int ocf_swarm_accept(struct ocf_swarm *sw, uint64_t now_ns, void *handle,
   sw->now_ns = now_ns;
   bool loopback = ocf_ip_addr_is_loopback(remote);
   int err = admit(sw, remote, loopback);
-  if (err != 0)
+  if (err != 0) {
+    sw->st.refused_memory += err == OCF_ENOMEM ? 1 : 0;
     return err;
+  }
   struct ocf_link *l = ocf_swarm_link_new(sw);
   err = l != NULL ? 0 : OCF_ENOMEM;
   if (err == 0) {
@@ -186,8 +199,10 @@ int ocf_swarm_accept(struct ocf_swarm *sw, uint64_t now_ns, void *handle,
   } else if (!loopback) {
     ocf_swarm_gate_leave(sw, remote);
   }
-  if (err != 0)
+  if (err != 0) {
+    sw->st.refused_memory++;
     return err;
+  }
   sw->n_handshakes++;
   sw->n_far_handshakes += loopback ? 0 : 1;
   sw->st.accepted++;
@@ -207,6 +222,7 @@ void ocf_swarm_dialled(struct ocf_swarm *sw, uint64_t now_ns, struct ocf_link *l
     return;
   }
   OCF_ASSERT(l->state == LINK_DIALLING);
+  sw->st.dial_results[ocf_swarm_result_of(err)]++;
   if (err == 0) {
     int e = link_connected(l, OCF_CONN_DIALLER, remote, local);
     if (e != 0) {
@@ -356,6 +372,9 @@ static bool on_up(struct ocf_link *l, struct ocf_swarm_event *ev)
   l->peer = p;
   l->state = LINK_UP;
   l->since_ns = l->used_ns = sw->now_ns;
+  sw->st.n_up[l->inbound]++;
+  sw->st.handshake_results[l->inbound][OCF_SWARM_RES_OK]++;
+  ocf_swarm_keep_sample(sw, OCF_SWARM_HANDSHAKE_TIME, l->inbound, sw->now_ns - l->connected_ns);
   enlist(p, l);
   ocf_list_remove(&p->idle_link);
   ocf_swarm_dial_won(p, l);
@@ -403,6 +422,7 @@ static bool on_down(struct ocf_link *l, const struct ocf_conn_event *ce, struct 
   log_link(l, was_up ? "connection down" : "handshake failed", ce->err, ce->why);
   if (!was_up) {
     sw->st.handshake_failed++;
+    sw->st.handshake_results[l->inbound][ocf_swarm_result_of(ce->err)]++;
     if (!l->inbound)
       ocf_swarm_dial_failed(l, ce->err);
     ocf_swarm_link_finish(l);

@@ -31,10 +31,18 @@ static bool is_inbound(const struct job *j)
   return j->kind == JOB_ID_IN || j->kind == JOB_PUSH_IN || j->kind == JOB_PING_IN;
 }
 
+static enum ocf_swarm_own own_kind(const struct job *j)
+{
+  if (j->kind == JOB_PING_OUT || j->kind == JOB_PING_IN)
+    return OCF_SWARM_PING;
+  return j->kind == JOB_PUSH_OUT || j->kind == JOB_PUSH_IN ? OCF_SWARM_PUSH : OCF_SWARM_IDENTIFY;
+}
+
 /* The stream is the caller's to end. */
 static void job_free(struct job *j)
 {
   struct ocf_link *l = j->l;
+  l->sw->st.own_streams[is_inbound(j)][own_kind(j)]--;
   ocf_list_remove(&j->link);
   ocf_wheel_stop(&l->sw->wheel, &j->timer);
   if (reads_identify(j))
@@ -92,6 +100,8 @@ static struct job *job_new(struct ocf_link *l, enum job_kind kind, struct ocf_st
   ocf_list_push_back(&l->jobs, &j->link);
   l->n_jobs++;
   l->n_jobs_in += is_inbound(j) ? 1 : 0;
+  sw->st.own_streams[is_inbound(j)][own_kind(j)]++;
+  sw->st.own_streams_total[is_inbound(j)][own_kind(j)]++;
   ocf_stream_set_kind(s, (int)kind);
   ocf_stream_set_user(s, j);
   ocf_wheel_start(&sw->wheel, &j->timer, ocf_time_add(sw->now_ns, sw->cfg.identify_ns));
@@ -390,6 +400,7 @@ static void ping_read(struct job *j, struct ocf_bytes data)
   }
   sw->st.pings++;
   ocf_ping_stats_add(&j->l->peer->ping, e.rtt_ns);
+  ocf_swarm_keep_sample(sw, OCF_SWARM_PING_TIME, false, e.rtt_ns);
   j->written = true; /* all is said; the stream ends with the peer's half-close, or the time */
   ocf_stream_fin(j->s);
 }

@@ -153,6 +153,7 @@ static void test_a_refused_address_is_left_alone_for_its_back_off(void **state)
   assert_int_equal(ocf_swarm_dial(w->n[0].sw, w->now, &w->n[1].id), 0);
   w_run(w, 100 * OCF_NS_PER_MS);
   assert_int_equal(stats(&w->n[0]).dials, 2);
+  assert_int_equal(stats(&w->n[0]).dial_results[OCF_SWARM_RES_REFUSED], 2);
   w_free(w);
 }
 
@@ -172,6 +173,9 @@ static void test_a_wrong_peer_at_the_address_fails_the_dial_and_does_not_connect
   assert_int_equal(w->n[0].last_err, OCF_EAUTH);
   assert_int_equal(w->n[2].n_up, 0);
   assert_int_equal(stats(&w->n[2]).n_conns, 0);
+  assert_int_equal(stats(&w->n[0]).dial_results[OCF_SWARM_RES_OK], 1);
+  assert_int_equal(stats(&w->n[0]).handshake_results[0][OCF_SWARM_RES_IDENTITY], 1);
+  assert_int_equal(stats(&w->n[2]).handshake_results[1][OCF_SWARM_RES_OK], 0);
   w_free(w);
 }
 
@@ -196,6 +200,11 @@ static void test_the_second_address_is_tried_when_the_first_hangs(void **state)
   assert_true(w->now - start <= 400 * OCF_NS_PER_MS);
   w_run(w, OCF_NS_PER_S);
   assert_int_equal(stats(&w->n[0]).n_dials, 0); /* the hanging one was given up */
+  struct ocf_swarm_stats st = stats(&w->n[0]);
+  assert_int_equal(st.dial_results[OCF_SWARM_RES_OK], 1);
+  assert_int_equal(st.dial_results[OCF_SWARM_RES_CANCELLED] +
+                       st.handshake_results[0][OCF_SWARM_RES_CANCELLED],
+                   1);
   w_free(w);
 }
 
@@ -223,6 +232,7 @@ static void test_a_name_is_resolved_by_the_driver(void **state)
   w_run(w, OCF_NS_PER_S);
   assert_int_equal(w->n[0].n_dial_failed, 1);
   assert_int_equal(w->n[0].last_err, OCF_ENOENT);
+  assert_int_equal(stats(&w->n[0]).dial_results[OCF_SWARM_RES_NAME], 1);
   w_free(w);
 }
 
@@ -392,6 +402,51 @@ static void test_pings_measure_the_round_trip(void **state)
   assert_true(ocf_swarm_peer_info(w->n[0].sw, &w->n[1].id, &info));
   assert_in_range(info.rtt_ns, 40 * OCF_NS_PER_MS, 45 * OCF_NS_PER_MS);
   assert_int_equal(stats(&w->n[1]).n_conns, 1);
+  assert_int_equal(stats(&w->n[0]).own_streams_total[0][OCF_SWARM_PING], stats(&w->n[0]).pings);
+  assert_int_equal(stats(&w->n[1]).own_streams_total[1][OCF_SWARM_PING], stats(&w->n[0]).pings);
+  w_free(w);
+}
+
+/* What histograms are made of: one time per handshake and per ping, never more than may wait. */
+static void test_times_are_told_once_and_what_nobody_takes_is_dropped(void **state)
+{
+  (void)state;
+  struct world *w = w_new(2);
+  struct ocf_swarm_sample s;
+  w->n[0].cfg.ping_every_ns = 5 * OCF_NS_PER_S;
+  w->latency = 20 * OCF_NS_PER_MS;
+  w_start_all(w);
+  w_knows(&w->n[0], &w->n[1]);
+  assert_false(ocf_swarm_sample(w->n[0].sw, &s));
+  assert_int_equal(ocf_swarm_dial(w->n[0].sw, w->now, &w->n[1].id), 0);
+  w_run(w, 2 * OCF_NS_PER_S);
+  assert_true(ocf_swarm_sample(w->n[0].sw, &s));
+  assert_int_equal(s.type, OCF_SWARM_HANDSHAKE_TIME);
+  assert_false(s.inbound);
+  assert_in_range(s.ns, 60 * OCF_NS_PER_MS, 250 * OCF_NS_PER_MS); /* a few round trips */
+  assert_true(ocf_swarm_sample(w->n[1].sw, &s));
+  assert_true(s.inbound);
+  for (int i = 0; i < 2; i++) {
+    struct ocf_swarm_stats st = stats(&w->n[i]);
+    assert_int_equal(st.handshake_results[i][OCF_SWARM_RES_OK], 1);
+    assert_int_equal(st.n_up[i], 1);
+    assert_int_equal(st.n_up[1 - i], 0);
+    assert_int_equal(st.own_streams_total[0][OCF_SWARM_IDENTIFY], 1);
+    assert_int_equal(st.own_streams_total[1][OCF_SWARM_IDENTIFY], 1);
+    assert_int_equal(st.own_streams[0][OCF_SWARM_IDENTIFY], 0);
+    assert_int_equal(st.own_streams[1][OCF_SWARM_IDENTIFY], 0);
+  }
+  w_run(w, 600 * OCF_NS_PER_S);
+  size_t n = 0;
+  for (; ocf_swarm_sample(w->n[0].sw, &s); n++) {
+    assert_int_equal(s.type, OCF_SWARM_PING_TIME);
+    assert_in_range(s.ns, 40 * OCF_NS_PER_MS, 45 * OCF_NS_PER_MS);
+  }
+  assert_int_equal(n, 64);
+  ocf_swarm_disconnect(w->n[0].sw, w->now, &w->n[1].id, 0);
+  w_run(w, OCF_NS_PER_S);
+  assert_int_equal(stats(&w->n[0]).n_up[0], 0);
+  assert_int_equal(stats(&w->n[1]).n_up[1], 0);
   w_free(w);
 }
 
@@ -780,6 +835,7 @@ int main(void)
     cmocka_unit_test(test_names_that_no_peer_would_take_are_not_announced),
     cmocka_unit_test(test_pushes_are_limited_to_a_burst_and_a_rate),
     cmocka_unit_test(test_pings_measure_the_round_trip),
+    cmocka_unit_test(test_times_are_told_once_and_what_nobody_takes_is_dropped),
     cmocka_unit_test(test_the_ninth_connection_from_an_address_is_refused_before_crypto),
     cmocka_unit_test(test_seventeen_quick_connections_exceed_the_burst_and_refill_in_time),
     cmocka_unit_test(test_ipv6_counts_by_56_and_48_and_mapped_addresses_as_ipv4),
