@@ -21,9 +21,12 @@ echo "clean_root: debootstrap from $mirror"
 debootstrap --variant=minbase --include=git,make,ca-certificates bookworm "$root" "$mirror" >"$root.log" 2>&1 ||
   { tail -20 "$root.log" >&2; exit 1; }
 rm -f "$root.log"
+chmod 755 "$root" # apt drops its rights to download
+rm -f "$root/etc/apt/sources.list" # this machine's are given below
 give() { # a file or folder of this machine, at the same place in there
   [ -e "$1" ] || return 0
   mkdir -p "$root${1%/*}"
+  rm -rf --one-file-system "${root:?}$1" # first: its links would lead out of there
   cp -aLT "$1" "$root$1"
 }
 for f in /etc/resolv.conf /etc/hosts /etc/apt/apt.conf.d /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/auth.conf.d \
