@@ -220,7 +220,8 @@ static struct ocf_yamux_stream *syn_frame(struct ocf_yamux *y, uint64_t now_ns,
     refuse(y, now_ns, h->id, OCF_YAMUX_STREAM_RESOURCE_LIMIT);
     return NULL;
   }
-  ocf_yamux_stream_pend(y, s, PEND_ACK);
+  if (!y->cfg.ack_on_call)
+    ocf_yamux_ack(y, s);
   return s;
 }
 

@@ -86,6 +86,7 @@ struct ocf_yamux_config {
   bool dialler;             /* dialler: odd ids; listener: even ids */
   uint32_t max_inbound;     /* streams the peer may have open; one more is answered with a reset */
   uint32_t max_outbound;    /* streams of ours; one more must wait (OCF_EAGAIN) */
+  bool ack_on_call;         /* inbound streams are acknowledged by ocf_yamux_ack() only */
   uint32_t window_max;      /* a stream's receive window grows up to this */
   uint64_t growth_max;      /* sum of what all receive windows have grown beyond the initial one */
   uint64_t keepalive_ns;    /* ping after this long without received bytes; 0 = never */
@@ -119,7 +120,8 @@ void ocf_yamux_free(struct ocf_yamux *y);
 
 enum ocf_yamux_event_kind {
   /* The peer opened `stream`; give it a user pointer with ocf_yamux_set_user(). Its acknowledgement
-   * rides on our first frame for it, at the latest on the next ocf_yamux_output(). */
+   * rides on our first frame for it, at the latest on the next ocf_yamux_output(); with
+   * ack_on_call, on our first frame after ocf_yamux_ack(). */
   OCF_YAMUX_EV_OPENED,
   /* `data` came on `stream`, at least one byte. The receiver takes all of it now and calls
    * ocf_yamux_consumed() when it has left. */
@@ -220,6 +222,10 @@ bool ocf_yamux_has_writable(const struct ocf_yamux *y);
  * OCF_ERANGE (no ids left: use another connection), OCF_ENOMEM. */
 OCF_NODISCARD int ocf_yamux_open(struct ocf_yamux *y, uint64_t now_ns, void *user,
                                  struct ocf_yamux_stream **out);
+/* With ack_on_call: acknowledges an inbound stream, once. A peer has at most 256 streams that are
+ * not acknowledged and waits with the next, so that this is how fast it may open them. Until then
+ * data flows both ways. */
+void ocf_yamux_ack(struct ocf_yamux *y, struct ocf_yamux_stream *s);
 /* Half-close: no more data from us; the peer may go on. Sent after all data written so far.
  * Idempotent. */
 void ocf_yamux_finish(struct ocf_yamux *y, struct ocf_yamux_stream *s);

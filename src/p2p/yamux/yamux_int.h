@@ -30,7 +30,7 @@ enum { PEND_SYN = 1, PEND_ACK = 2, PEND_WINDOW = 4, PEND_FIN = 8, PEND_RST = 16 
 
 enum {
   S_INBOUND = 1,
-  S_ACKED = 2,      /* outbound: the peer acknowledged it */
+  S_ACKED = 2,      /* outbound: the peer acknowledged it; inbound: we do */
   S_LOCAL_FIN = 4,  /* our direction ended; its FIN may still be pending */
   S_REMOTE_FIN = 8, /* the peer's direction ended */
   S_DEAD = 16,      /* reset by either side; nothing is delivered or accepted */

@@ -91,6 +91,15 @@ void ocf_yamux_stream_unpend(struct ocf_yamux_stream *s, uint8_t pend)
     ocf_list_remove(&s->ctl);
 }
 
+void ocf_yamux_ack(struct ocf_yamux *y, struct ocf_yamux_stream *s)
+{
+  OCF_ASSERT((s->flags & S_INBOUND) != 0);
+  if (y->dead || (s->flags & (S_ACKED | S_DEAD | S_GONE)) != 0)
+    return;
+  s->flags |= S_ACKED;
+  ocf_yamux_stream_pend(y, s, PEND_ACK);
+}
+
 static void stream_delete(struct ocf_yamux *y, struct ocf_yamux_stream *s)
 {
   OCF_ASSERT((s->flags & S_RELEASED) != 0 && (s->flags & S_GONE) != 0);

@@ -53,6 +53,37 @@ static void test_ack_goes_out_exactly_once(void **state)
   rig_fini(&r);
 }
 
+/* The owner can make the peer's limit of unacknowledged opens its own. */
+static void test_ack_waits_for_the_call_when_asked_to(void **state)
+{
+  struct rig r;
+  size_t at = 0;
+  (void)state;
+  struct ocf_yamux_config c = rig_config(false);
+  c.ack_on_call = true;
+  rig_init(&r, &c);
+  struct ocf_yamux_stream *s = accept_stream(&r, 1);
+  assert_int_equal(flush(&r), 0);
+  assert_int_equal(write_n(&r, s, 10), 10);
+  ocf_yamux_output(r.y, r.now, &r.out);
+  expect(&r, &at, TYPE_DATA, 0, 1, 10);
+  assert_int_equal(at, r.out.n);
+  r.out.n = at = 0;
+  ocf_yamux_ack(r.y, s);
+  ocf_yamux_ack(r.y, s);
+  assert_int_equal(write_n(&r, s, 10), 10);
+  ocf_yamux_output(r.y, r.now, &r.out);
+  expect(&r, &at, TYPE_DATA, FLAG_ACK, 1, 10);
+  assert_int_equal(at, r.out.n);
+  s = accept_stream(&r, 3);
+  ocf_yamux_ack(r.y, s);
+  expect_only(&r, TYPE_WINDOW, FLAG_ACK, 3, 0);
+  s = accept_stream(&r, 5);
+  ocf_yamux_reset(r.y, r.now, s, 7);
+  expect_only(&r, TYPE_WINDOW, FLAG_RST, 5, 7);
+  rig_fini(&r);
+}
+
 /* Gotcha 2, seen from the receiver: the last byte of the window is fine, the next one is death. */
 static void test_window_overrun_kills_the_session(void **state)
 {
@@ -789,6 +820,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_open_sends_window_update_with_syn_before_data),
     cmocka_unit_test(test_ack_goes_out_exactly_once),
+    cmocka_unit_test(test_ack_waits_for_the_call_when_asked_to),
     cmocka_unit_test(test_window_overrun_kills_the_session),
     cmocka_unit_test(test_any_go_away_ends_the_session_and_its_streams),
     cmocka_unit_test(test_pong_goes_ahead_of_everything_with_the_same_value),
