@@ -353,6 +353,7 @@ static void agreed(struct ocf_stream *s, struct ocf_bytes rest, struct ocf_conn_
   if (s->inbound) {
     c->n_neg_in--;
     c->stats.streams_in++;
+    ocf_yamux_ack(c->y, s->ys);
     s->proto = c->cfg->protos[i];
     s->known = true;
   } else {

@@ -456,6 +456,32 @@ static void test_streams_negotiating_at_once_are_limited(void **state)
   fix_free(f);
 }
 
+/* A burst of opens from a peer that keeps to the muxer's 256 unacknowledged ones is slowed down,
+ * not refused: a stream is acknowledged when its protocol is agreed. */
+static void test_a_peer_cannot_open_more_than_may_negotiate(void **state)
+{
+  (void)state;
+  struct fix *f = fix_up(SIZE_MAX);
+  struct ocf_bytes names[] = { OCF_STR("/none/1"), ECHO[0] };
+  struct ocf_stream *st = NULL;
+  size_t n = 0;
+  for (; ocf_conn_open(f->p.d.c, f->p.now, names, 2, false, NULL, &st) == 0; n++)
+    (void)side_track(&f->p.d, st);
+  assert_int_equal(n, 256);
+  side_tx(&f->p.d, f->p.now, &f->p.l.rx, SIZE_MAX); /* all propose something unknown … */
+  side_rx(&f->p.l, f->p.now, SIZE_MAX);
+  side_tx(&f->p.l, f->p.now, &f->p.d.rx, SIZE_MAX); /* … and hear that it is */
+  side_rx(&f->p.d, f->p.now, SIZE_MAX);
+  assert_int_equal(ocf_conn_open(f->p.d.c, f->p.now, ECHO, 1, false, NULL, &st), OCF_EAGAIN);
+  pair_run(&f->p, SIZE_MAX);
+  struct pair_stream *t = open_stream(f, &f->p.d, ECHO, 1, false);
+  pair_run(&f->p, SIZE_MAX);
+  assert_true(t->up && !t->gone);
+  for (size_t i = 0; i < n; i++)
+    assert_true(f->p.d.streams[i].up && !f->p.d.streams[i].gone);
+  fix_free(f);
+}
+
 static void test_close_waits_for_streams_and_then_goes_down_without_error(void **state)
 {
   (void)state;
@@ -607,6 +633,7 @@ int main(void)
     cmocka_unit_test(test_300_opens_wait_for_acknowledgements_and_all_succeed),
     cmocka_unit_test(test_inbound_streams_over_the_limit_are_reset),
     cmocka_unit_test(test_streams_negotiating_at_once_are_limited),
+    cmocka_unit_test(test_a_peer_cannot_open_more_than_may_negotiate),
     cmocka_unit_test(test_close_waits_for_streams_and_then_goes_down_without_error),
     cmocka_unit_test(test_close_gives_up_after_its_grace),
     cmocka_unit_test(test_the_end_of_the_transport_delivers_what_came_before),

@@ -68,6 +68,7 @@ static void session_start(struct ocf_conn *c)
   struct ocf_yamux_config yc;
   ocf_yamux_config_default(&yc, c->role == OCF_CONN_DIALLER);
   yc.max_inbound = (uint32_t)OCF_MIN(cfg->streams_in_max, UINT32_MAX);
+  yc.ack_on_call = true; /* when its protocol is agreed: a peer cannot have more under way */
   yc.max_outbound = (uint32_t)OCF_MIN(cfg->streams_max, UINT32_MAX);
   yc.growth_max = cfg->rx_window_bytes_max;
   yc.window_max = (uint32_t)OCF_MIN(OCF_MAX(cfg->rx_stream_bytes_max, (size_t)OCF_YAMUX_WINDOW),
