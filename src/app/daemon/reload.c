@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/daemon/daemon_int.h"
+#include "base/buf/buf.h"
 
 enum { SHOWN_MAX = 4096 };
 

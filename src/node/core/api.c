@@ -250,6 +250,8 @@ static void dispatch(struct ocf_node *n, struct ocf_request *rq, struct ocf_byte
   if (!allowed(n, ocf_request_caller(rq), r->action))
     ocf_request_fail(rq, 403, "forbidden",
                      "callers from elsewhere may not use this path (option p2p_route_open)", 0);
+  else if (r->forward != NULL && ocf_node_pressure(n) >= OCF_NODE_SHED_REQUESTS)
+    ocf_request_fail(rq, 503, "overloaded", "this node is short of memory, try again", 1);
   else if (r->forward != NULL)
     r->forward(n, rq, rest, depth);
   else

@@ -5,6 +5,8 @@
 
 #include "node/core/node_int.h"
 
+enum { TELL_EVERY_S = 10 };
+
 static const struct ocf_bytes protocols[] = { { (const uint8_t *)"/libp2p-http", 12 } };
 
 void ocf_node_config_init(struct ocf_node_config *cfg)
@@ -161,6 +163,34 @@ struct ocf_relay *ocf_node_relay(struct ocf_node *n)
   return n->relay;
 }
 
+/* ---- memory ---- */
+
+enum ocf_node_pressure ocf_node_pressure(const struct ocf_node *n)
+{
+  size_t limit = n->loop.alloc->limit_bytes, live = n->loop.alloc->live_bytes;
+  if (limit == 0 || live < limit - limit / 4)
+    return OCF_NODE_EASY;
+  if (live < limit - limit / 20 * 3)
+    return OCF_NODE_SHED_IDLE;
+  return live < limit - limit / 20 ? OCF_NODE_SHED_REQUESTS : OCF_NODE_SHED_CONNS;
+}
+
+/* At the end of each turn. */
+static void relieve(struct ocf_node *n)
+{
+  enum ocf_node_pressure p = ocf_node_pressure(n);
+  if (p == OCF_NODE_EASY)
+    return;
+  ocf_relay_close_idle(n->relay);
+  uint64_t again = ocf_time_add(n->memory_told_ns, TELL_EVERY_S * OCF_NS_PER_S);
+  if (p < OCF_NODE_SHED_REQUESTS || (n->memory_told_ns != 0 && n->loop.now_ns < again))
+    return;
+  n->memory_told_ns = n->loop.now_ns;
+  OCF_LOGF(n->loop.log, "node", OCF_LOG_WARN, "memory is short: work is refused",
+           OCF_LOG_U64("live", n->loop.alloc->live_bytes),
+           OCF_LOG_U64("limit", n->loop.alloc->limit_bytes));
+}
+
 void ocf_node_accept_http(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s,
                           const struct ocf_ip_addr *remote)
 {
@@ -168,7 +198,9 @@ void ocf_node_accept_http(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *
                                                                        : OCF_CALLER_REMOTE,
                                .ip = *remote };
   n->loop.now_ns = now_ns;
-  struct ocf_chan *c = ocf_sockchan_accept(&n->loop, &n->cfg.relay.sock, s);
+  struct ocf_chan *c = NULL;
+  if (ocf_node_pressure(n) < OCF_NODE_SHED_CONNS)
+    c = ocf_sockchan_accept(&n->loop, &n->cfg.relay.sock, s);
   if (c == NULL)
     n->loop.env->ops->close(s, true);
   else
@@ -178,6 +210,11 @@ void ocf_node_accept_http(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *
 void ocf_node_accept_p2p(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s,
                          const struct ocf_ip_addr *remote)
 {
+  if (ocf_node_pressure(n) >= OCF_NODE_SHED_CONNS) {
+    n->n_no_memory++;
+    n->loop.env->ops->close(s, true);
+    return;
+  }
   ocf_links_accept(&n->links, now_ns, s, remote);
 }
 
@@ -187,6 +224,7 @@ void ocf_node_turn(struct ocf_node *n, uint64_t now_ns)
   ocf_loop_fire(&n->loop);
   if (now_ns >= ocf_swarm_deadline(n->swarm))
     ocf_swarm_tick(n->swarm, now_ns);
+  relieve(n);
   ocf_links_run(&n->links);
   ocf_node_observe(n);
 }

@@ -73,6 +73,16 @@ void ocf_node_counts(struct ocf_node *n, struct ocf_metrics *out);
 void ocf_node_gathered(struct ocf_node *n, uint64_t now_ns, uint64_t ticket,
                        const struct ocf_metrics *m);
 
+/* How near the node's allocator is to its limit. Each step includes those before it. */
+enum ocf_node_pressure {
+  OCF_NODE_EASY,
+  OCF_NODE_SHED_IDLE,     /* 75 %: connections kept for later requests are closed */
+  OCF_NODE_SHED_REQUESTS, /* 85 %: requests to peers and services are answered 503 with Retry-After;
+                             health, metrics and /v1/self are still told */
+  OCF_NODE_SHED_CONNS,    /* 95 %: connections are closed at accept, streams of peers reset */
+};
+enum ocf_node_pressure ocf_node_pressure(const struct ocf_node *n);
+
 /* Begins to stop: no new clients or peers; what is in flight may finish within `grace_ns`. */
 void ocf_node_drain(struct ocf_node *n, uint64_t now_ns, uint64_t grace_ns);
 /* True when draining and nothing is in flight any more. */

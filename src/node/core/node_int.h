@@ -26,7 +26,8 @@ struct ocf_node {
   struct ocf_list gathers; /* of requests that wait for other planes; owned by metrics.c */
   size_t n_gathers;
   uint64_t last_ticket;
-  uint64_t n_no_memory; /* peers turned away for want of memory */
+  uint64_t memory_told_ns; /* when the log last said that memory is short; 0: never */
+  uint64_t n_no_memory;    /* peers turned away for want of memory */
 };
 
 /* streams.c */

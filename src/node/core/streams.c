@@ -233,7 +233,7 @@ const struct ocf_relay_peer_ops ocf_node_peer_ops = { peer_open, peer_cancel };
 static void on_stream_in(struct ocf_node *n, const struct ocf_swarm_event *ev)
 {
   struct ocf_caller caller = { .kind = OCF_CALLER_PEER, .peer = *ev->peer };
-  struct streamchan *sc = make(n);
+  struct streamchan *sc = ocf_node_pressure(n) < OCF_NODE_SHED_CONNS ? make(n) : NULL;
   if (sc == NULL) {
     ocf_stream_reset(ev->stream, OCF_STREAM_RESOURCE_LIMIT);
     return;

@@ -89,6 +89,8 @@ int ocf_relay_serve(struct ocf_relay *r, struct ocf_chan *chan, const struct ocf
 /* The answer to a pending peer_ops->open: `chan`, or NULL and why. */
 void ocf_upstream_opened(struct ocf_upstream *up, struct ocf_chan *chan, int err);
 
+/* Closes the connections to targets that carry no request now. */
+void ocf_relay_close_idle(struct ocf_relay *r);
 /* No new requests on kept connections; idle sessions close now, busy ones after their answer. */
 void ocf_relay_drain(struct ocf_relay *r);
 size_t ocf_relay_n_sessions(const struct ocf_relay *r);

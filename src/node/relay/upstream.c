@@ -384,6 +384,15 @@ void ocf_relay_upstream_reap(struct ocf_alarm *reaper)
     ocf_alarm_start(r->loop, reaper, REAP_EVERY_MS * OCF_NS_PER_MS);
 }
 
+void ocf_relay_close_idle(struct ocf_relay *r)
+{
+  struct ocf_list *lists[] = { &r->peer_ages, &r->service_ages };
+  for (size_t i = 0; i < OCF_ARRAY_LEN(lists); i++) {
+    while (!ocf_list_empty(lists[i]))
+      drop_idle(OCF_LIST_ENTRY(lists[i]->next, struct ocf_upstream, age_link), OCF_CHAN_CLOSE);
+  }
+}
+
 void ocf_relay_upstream_free_all(struct ocf_relay *r)
 {
   struct ocf_map_iter it = { 0 };
