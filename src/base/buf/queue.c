@@ -1,5 +1,7 @@
 #include "base/buf/queue.h"
 
+#include "base/buf/copy.h"
+
 #include <string.h>
 
 struct ocf_chunk {
@@ -100,7 +102,7 @@ static struct ocf_chunk *get_chain(struct ocf_chunk_pool *pool, size_t n)
 
 static void append(struct ocf_chunk *c, const uint8_t *p, size_t n)
 {
-  memcpy(c->data + c->end, p, n);
+  ocf_copy(c->data + c->end, p, n);
   c->end += (uint32_t)n;
 }
 

@@ -23,6 +23,8 @@ struct ocf_sock {
   uv_write_t write;
   size_t background; /* bytes that `write` still sends */
   bool up, read_ended;
+  bool paused, stopped; /* asked to pause; libuv was really told to stop reading */
+  uint8_t n_held;       /* times that libuv wanted to read while paused */
   bool was_reset; /* a write met ECONNRESET, which the kernel tells once: a later EOF is none */
 };
 
@@ -101,17 +103,31 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
   uint8_t *p = NULL;
   size_t cap = 0;
   (void)hint;
-  if (s->ops != NULL)
+  if (s->ops != NULL && !s->paused)
     s->ops->rx_space(s->user, &p, &cap);
   *buf = uv_buf_init((char *)p, (unsigned)cap);
+}
+
+/* A pause is mostly over before the loop polls again, and telling libuv costs two epoll_ctl calls.
+ * So a paused socket first only refuses the read (the loop comes back to it), and stops reading in
+ * earnest when that happens again. */
+static void hold_back(struct ocf_sock *s)
+{
+  if (++s->n_held < 2)
+    return;
+  s->stopped = true;
+  (void)!uv_read_stop(&s->u.stream);
 }
 
 static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *buf)
 {
   struct ocf_sock *s = st->data;
-  (void)buf;
   if (s->ops == NULL)
     return;
+  if (n == UV_ENOBUFS && s->paused) {
+    hold_back(s);
+    return;
+  }
   uint64_t now = ocf_uv_now();
   if (n >= 0) {
     s->ops->rx(s->user, now, (size_t)n);
@@ -255,10 +271,12 @@ static void sock_pause(struct ocf_sock *s, bool paused)
 {
   if (!s->up || uv_is_closing(&s->u.handle))
     return;
-  if (paused)
-    (void)!uv_read_stop(&s->u.stream);
-  else
+  s->paused = paused;
+  s->n_held = 0;
+  if (!paused && s->stopped) {
+    s->stopped = false;
     (void)!uv_read_start(&s->u.stream, on_alloc, on_read);
+  }
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)

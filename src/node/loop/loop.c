@@ -1,5 +1,7 @@
 #include "node/loop/loop.h"
 
+#include "base/buf/copy.h"
+
 enum { MAX_FREE_CHUNKS = 256 };
 
 int ocf_loop_init(struct ocf_loop *l, struct ocf_env *env, struct ocf_alloc *alloc,
@@ -12,16 +14,19 @@ int ocf_loop_init(struct ocf_loop *l, struct ocf_env *env, struct ocf_alloc *all
   ocf_wheel_init(&l->wheel, now_ns);
   ocf_chunk_pool_init(&l->chunks, alloc, MAX_FREE_CHUNKS);
   ocf_list_init(&l->deferred);
-  l->rx = ocf_alloc_get(alloc, OCF_LOOP_RX_SIZE);
-  return l->rx != NULL ? 0 : OCF_ENOMEM;
+  l->rx_memory = ocf_alloc_get(alloc, OCF_LOOP_RX_SIZE + OCF_COPY_ALIGN);
+  if (l->rx_memory == NULL)
+    return OCF_ENOMEM;
+  l->rx = l->rx_memory + ocf_align_pad(l->rx_memory);
+  return 0;
 }
 
 void ocf_loop_fini(struct ocf_loop *l)
 {
   OCF_ASSERT(ocf_list_empty(&l->deferred));
   ocf_chunk_pool_fini(&l->chunks);
-  ocf_alloc_put(l->alloc, l->rx, OCF_LOOP_RX_SIZE);
-  l->rx = NULL;
+  ocf_alloc_put(l->alloc, l->rx_memory, OCF_LOOP_RX_SIZE + OCF_COPY_ALIGN);
+  l->rx_memory = l->rx = NULL;
 }
 
 void ocf_alarm_start(struct ocf_loop *l, struct ocf_alarm *a, uint64_t after_ns)

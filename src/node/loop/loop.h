@@ -42,7 +42,8 @@ struct ocf_loop {
   struct ocf_wheel wheel;
   struct ocf_chunk_pool chunks;
   struct ocf_list deferred; /* of ocf_deferred.link */
-  uint8_t *rx;              /* OCF_LOOP_RX_SIZE bytes, lent to one read at a time */
+  uint8_t *rx_memory;
+  uint8_t *rx; /* OCF_LOOP_RX_SIZE bytes in it, aligned, lent to one read at a time */
 };
 
 /* Borrows every pointer for its own lifetime. 0 or OCF_ENOMEM. */

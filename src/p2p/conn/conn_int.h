@@ -9,6 +9,7 @@
 
 #include "base/ds/list.h"
 #include "crypto/key/key.h"
+#include "base/buf/copy.h"
 #include "p2p/conn/conn.h"
 #include "p2p/mss/mss.h"
 #include "p2p/noise/noise.h"
@@ -24,7 +25,7 @@ enum {
 
 struct conn_rx {
   struct conn_rx *next;
-  uint8_t p[OCF_CONN_RX_SIZE];
+  uint8_t p[OCF_CONN_RX_SIZE + 2 * OCF_COPY_ALIGN]; /* so that reads can begin aligned */
 };
 
 /* Sealed bytes p[at .. n); the frame being built, if any, begins at n of the last buffer. */

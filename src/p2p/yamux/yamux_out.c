@@ -1,6 +1,8 @@
 /* What goes out: control frames, and data copied straight into the caller's send area. */
 #include "p2p/yamux/yamux.h"
 
+#include "base/buf/copy.h"
+
 #include "p2p/yamux/yamux_int.h"
 
 #include <string.h>
@@ -232,22 +234,6 @@ void ocf_yamux_commit(struct ocf_yamux *y, struct ocf_yamux_stream *s, size_t n,
   y->st.tx_bytes += n;
 }
 
-/* memcpy in pieces. Bodies start 12 bytes behind something, and the C library's way with long
- * copies
- * (`rep movsb` from 2 KiB on) is four times slower than its short one on such addresses: 5 against
- * 20 GB/s where this was measured. */
-static void copy(uint8_t *to, const uint8_t *from, size_t n)
-{
-  enum { PIECE = 1024 };
-  for (; n > PIECE; n -= PIECE) {
-    memcpy(to, from, PIECE);
-    to += PIECE;
-    from += PIECE;
-  }
-  if (n != 0)
-    memcpy(to, from, n);
-}
-
 size_t ocf_yamux_write(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_stream *s,
                        const struct ocf_bytes *iov, size_t n_iov, struct ocf_yamux_out *out)
 {
@@ -259,7 +245,7 @@ size_t ocf_yamux_write(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_st
     return 0;
   for (size_t i = 0; i < n_iov && done < room; i++) {
     size_t n = OCF_MIN(iov[i].n, room - done);
-    copy(to + done, iov[i].p, n);
+    ocf_copy(to + done, iov[i].p, n);
     done += n;
   }
   ocf_yamux_commit(y, s, done, out);
