@@ -103,7 +103,7 @@ void scenario_tight(struct stage *st)
   stage_hosts(st, 2);
   stage_service(st, 1, "");
   for (size_t i = 0; i < 2; i++)
-    st->hosts[i]->mem_limit = 3 << 20;
+    st->hosts[i]->mem_limit = 12 << 20;
   stage_start(st, 0);
   stage_start(st, 1);
   ALIVE(st);
