@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
 from urllib.parse import parse_qsl, urlsplit
 
 KEEP_BODY = 1 << 20
@@ -220,6 +221,14 @@ class Conn:
         self.chunk(rq, b"data: [DONE]\n\n")
         self.end_stream(rq)
 
+    def do_clock(self, rq):
+        """Events that say when they were sent, 3 ms apart."""
+        self.start_stream(rq)
+        for _ in range(rq.number("n", 100)):
+            self.wait(rq, 0.003)
+            self.chunk(rq, b"data:%d\n\n" % time.monotonic_ns())
+        self.end_stream(rq)
+
     def misbehave(self, rq):
         how = rq.query["how"]
         if how == "die":
@@ -322,7 +331,7 @@ class Service:
         self.sock.listen(2048)
         self.port = None if unix else self.sock.getsockname()[1]
         self.lock, self.changed = threading.Lock(), threading.Condition()
-        self.requests, self.raw, self.conns = [], {}, []
+        self.requests, self.raw, self.conns = deque(maxlen=20000), {}, []
         self.stopping = False
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -366,3 +375,13 @@ class Service:
                 conn.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # closed already
+
+
+def main():
+    """Serves alone; prints its port."""
+    print(json.dumps({"port": Service().port}), flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

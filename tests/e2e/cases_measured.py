@@ -1,0 +1,182 @@
+"""Cases that count and measure: short answers, memory of stalled streams, delay of events."""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+from processes import Pair, Process, eventually
+from wire import Client, Cut, Failure, expect, same
+
+HERE = Path(__file__).resolve().parent
+MIB = 1 << 20
+STALLED = 300
+PER_STREAM = 256 * 1024  # of a reader that never read
+STREAM_WINDOW = 4 * MIB  # p2p.stream_window of the nodes here: what one that read fast at first may cost
+
+
+class ServiceProcess(Process):
+    """service.py in a process of its own, so that it does not share an interpreter with the clients."""
+
+    def __init__(self, run, name):
+        super().__init__(run, name, [sys.executable, HERE / "service.py"])
+        self.port = json.loads(self.line(10))["port"]
+
+
+def stack(run):
+    def make():
+        service = ServiceProcess(run, "service")
+        flags = ["--log.requests=false", "--p2p.stream_window", "4MiB"]
+        pair = Pair(run, "counted", {"rec": f"http://127.0.0.1:{service.port}"}, head=flags, worker=flags)
+        return service, pair
+    return run.fixture("counted", make)
+
+
+def test_10000_answers_before_the_body_was_read_are_all_whole(run):
+    """The service answers as soon as it has the head: no event may be missing, and no failure be hidden."""
+    _, pair = stack(run)
+    want = b"".join(b"data: %d\n\n" % i for i in range(3)) + b"data: [DONE]\n\n"
+    bodies = [b"x" * 100, b"y" * 20_000, b"z" * 1000, b"w" * 70_000]
+    bad, done, lock = [], [0], threading.Lock()
+
+    def work(count, first):
+        c = None
+        for i in range(count):
+            try:
+                c = c or Client(pair.head.at, timeout=30)
+                a = c.get("POST", pair.path("rec", "/early?n=3"), body=bodies[(first + i) % len(bodies)])
+                if a.status != 200 or a.body != want:
+                    bad.append((a.status, a.body[:200]))
+                if a.closes:
+                    c.close()
+                    c = None
+            except (Cut, Failure, OSError) as err:
+                bad.append(str(err))
+                c = None
+            with lock:
+                done[0] += 1
+
+    start = time.monotonic()
+    threads = [threading.Thread(target=work, args=(1250, k), daemon=True) for k in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(120)
+    same((done[0], len(bad), bad[:3]), (10_000, 0, []), "answers, short or failed ones")
+    return f"{10_000 / (time.monotonic() - start):.0f} a second"
+
+
+def test_stalled_readers_cost_a_bounded_amount_of_memory(run):
+    """Each asks for 64 MiB and reads nothing: what either node holds for it in user space is bounded."""
+    _, pair = stack(run)
+    clients = []
+    before = [(n.live_bytes(), n.rss()) for n in pair.nodes]
+    try:
+        for _ in range(STALLED):
+            c = Client(pair.head.at, rcvbuf=8192)
+            c.ask("GET", pair.path("rec", f"/big?n={64 * MIB}"))
+            clients.append(c)
+        told, last = [], None
+        for _ in range(12):  # until nothing moves any more, or long enough
+            time.sleep(0.25)
+            now = sum(n.live_bytes() for n in pair.nodes)
+            if last is not None and abs(now - last) < MIB // 4:
+                break
+            last = now
+        for node, (live, rss) in zip(pair.nodes, before):
+            per_live, per_rss = (node.live_bytes() - live) / STALLED, (node.rss() - rss) / STALLED
+            told.append(f"{node.name}: {per_live / 1024:.0f} KiB live, {per_rss / 1024:.0f} KiB resident a stream")
+            expect(per_live <= PER_STREAM, told[-1])
+            expect(per_rss <= PER_STREAM * 1.25, told[-1])
+        # Others are served meanwhile.
+        with Client(pair.head.at, timeout=5) as c:
+            same(c.get("POST", pair.path("rec", "/hash"), body=b"x").status, 200, "a request beside them")
+        # A stalled reader that reads again gets everything, in order.
+        c = clients.pop()
+        head, left = c.answer_head(), [64 * MIB]
+
+        def take(data):
+            left[0] -= len(data)
+
+        c.body(head, sink=take)
+        same(left[0], 0, "bytes missing")
+        c.close()
+    finally:
+        for c in clients:
+            c.reset()
+    for node in pair.nodes:
+        eventually(lambda: node.total("ocf_http_requests_in_flight") <= 1, 5, f"{node.name}: nothing in flight")
+    return "; ".join(told)
+
+
+def test_a_slow_upload_holds_the_sender_back(run):
+    """A service that reads nothing: the client's upload stops, and the nodes hold no more of it than the window
+    that a stream may have grown to while it flowed."""
+    _, pair = stack(run)
+    before = [n.live_bytes() for n in pair.nodes]
+    with Client(pair.head.at) as c:
+        c.send(c.head("POST", pair.path("rec", "/stuck"), [f"Content-Length: {512 * MIB}"]))
+        c.sock.settimeout(1.5)
+        sent, block = 0, b"u" * 65536
+        try:
+            while sent < 512 * MIB:
+                sent += c.sock.send(block)
+        except TimeoutError:
+            pass
+        expect(sent < 128 * MIB, f"{sent >> 20} MiB were taken from the client")
+        grown = [n.live_bytes() - b for n, b in zip(pair.nodes, before)]
+        expect(max(grown) < STREAM_WINDOW, f"live bytes grew by {grown}")
+    for node in pair.nodes:
+        eventually(lambda: node.total("ocf_http_requests_in_flight") <= 1, 5,
+                   f"{node.name}: nothing in flight after the client has left")
+    return f"{sent >> 10} KiB taken, mostly by kernels; live bytes +{max(grown) / 1024:.0f} KiB"
+
+
+def test_a_reader_that_stalls_after_a_fast_start_is_bounded(run):
+    _, pair = stack(run)
+    before = [n.live_bytes() for n in pair.nodes]
+    with Client(pair.head.at) as c:
+        c.ask("GET", pair.path("rec", f"/big?n={1024 * MIB}"))
+        c.answer_head()
+        for _ in range(200):
+            c.exactly(MIB)
+        time.sleep(1)
+        grown = [n.live_bytes() - b for n, b in zip(pair.nodes, before)]
+        expect(max(grown) < STREAM_WINDOW + MIB, f"live bytes grew by {grown}")
+    for node in pair.nodes:
+        eventually(lambda: node.total("ocf_http_requests_in_flight") <= 1, 5, f"{node.name}: nothing in flight")
+    return f"live bytes of head and worker: {[int(g) >> 10 for g in grown]} KiB"
+
+
+def delays(at, path, n):
+    """Milliseconds from the sending of each event to its arrival."""
+    out = []
+    with Client(at) as c:
+        c.ask("GET", path)
+        c.answer_head()
+        for _ in range(n):
+            sent = int(c.chunk().split(b":")[1])
+            out.append((time.monotonic_ns() - sent) / 1e6)
+    return sorted(out)
+
+
+def test_events_are_delayed_by_less_than_a_millisecond(run):
+    service, pair = stack(run)
+    n = 200
+    runs = [(delays(("127.0.0.1", service.port), f"/clock?n={n}", n), delays(pair.head.at, pair.path("rec", f"/clock?n={n}"), n))
+            for _ in range(3)]
+    direct = min(d[n // 2] for d, _ in runs)
+    half, most = (min(v[k] for _, v in runs) for k in (n // 2, n * 99 // 100))
+    expect(half - direct <= 1, f"median delay {half:.2f} ms, direct {direct:.2f} ms")
+    return f"added: median {half - direct:.3f} ms, p99 {most - direct:.3f} ms"
+
+
+CASES = [v for k, v in list(globals().items()) if k.startswith("test_")]
+
+
+def close(run):
+    if "counted" in run.fixtures:
+        service, pair = run.fixtures.pop("counted")
+        pair.stop()
+        service.kill()
