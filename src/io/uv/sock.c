@@ -1,6 +1,8 @@
 /* Sockets: the operations of node/env on libuv's TCP and pipe handles. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "io/uv/uv_int.h"
 
@@ -119,6 +121,19 @@ static void hold_back(struct ocf_sock *s)
   (void)!uv_read_stop(&s->u.stream);
 }
 
+/* libuv takes POLLHUP behind a short read for the end of the stream, and a reset looks like that
+ * too: the socket itself knows. */
+static bool really_ended(const struct ocf_sock *s)
+{
+  uv_os_fd_t fd;
+  char c;
+  if (s->was_reset)
+    return false;
+  if (uv_fileno(&s->u.handle, &fd) != 0)
+    return true;
+  return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno == EAGAIN;
+}
+
 static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *buf)
 {
   struct ocf_sock *s = st->data;
@@ -138,7 +153,7 @@ static void on_read(uv_stream_t *st, ssize_t n, const uv_buf_t *buf)
   if (s->ops == NULL)
     return;
   s->read_ended = true;
-  if (n == UV_EOF && !s->was_reset)
+  if (n == UV_EOF && really_ended(s))
     s->ops->eof(s->user, now);
   else
     fail(s, n == UV_EOF ? UV_ECONNRESET : (int)n);
