@@ -1,5 +1,6 @@
-/* What the files of node/relay share. session.c reads clients, request.c carries one request,
- * upstream.c keeps connections to targets, service.c checks services, reply.c answers here. */
+/* What the files of node/relay share. session.c reads clients, request.c carries one request to its
+ * target, answer.c brings the answer back, upstream.c keeps connections to targets, service.c checks
+ * services, reply.c answers here. */
 #ifndef OCF_NODE_RELAY_RELAY_INT_H
 #define OCF_NODE_RELAY_RELAY_INT_H
 
@@ -132,6 +133,18 @@ struct ocf_relay {
   bool draining;
 };
 
+/* ---- short ways ---- */
+
+static inline struct ocf_loop *loop_of(const struct ocf_request *rq)
+{
+  return rq->session->relay->loop;
+}
+
+static inline const struct ocf_relay_config *cfg_of(const struct ocf_request *rq)
+{
+  return &rq->session->relay->cfg;
+}
+
 /* session.c */
 unsigned ocf_relay_session_listener(const struct session *s);
 void ocf_relay_session_resume_later(struct session *s);
@@ -161,6 +174,16 @@ void ocf_relay_request_up_head(struct ocf_request *rq);
 void ocf_relay_request_up_body(struct ocf_request *rq, struct ocf_bytes data);
 void ocf_relay_request_up_end(struct ocf_request *rq);
 void ocf_relay_request_up_drained(struct ocf_request *rq);
+
+/* Moves the time by which the target must give its next sign of life; 0 = never. */
+void ocf_relay_request_deadline(struct ocf_request *rq, uint64_t after_ns);
+/* Lets go of the connection to the target, if there is one. */
+void ocf_relay_request_drop_up(struct ocf_request *rq, enum ocf_chan_end how);
+
+/* answer.c: the functions of request.c's list that bring the answer back, and its bad end: shows a
+ * failure to a client that has part of the answer, then ends the session. */
+void ocf_relay_answer_abort(struct ocf_request *rq, unsigned label, const char *code,
+                            const char *message);
 
 /* reply.c */
 /* Answers input that is no request; no request is active. */

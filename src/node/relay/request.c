@@ -1,4 +1,4 @@
-/* One request on its way: client -> target, and the answer back. */
+/* One request on its way: client -> target, with its time-outs, retries and failures. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,16 +11,6 @@ enum {
   HOLD_ALARM_MS = 1000
 };
 #define RETRY_WINDOW_NS (10 * OCF_NS_PER_S)
-
-static struct ocf_loop *loop_of(const struct ocf_request *rq)
-{
-  return rq->session->relay->loop;
-}
-
-static const struct ocf_relay_config *cfg_of(const struct ocf_request *rq)
-{
-  return &rq->session->relay->cfg;
-}
 
 /* ---- the beginning and the end ---- */
 
@@ -107,7 +97,7 @@ static void count(struct ocf_request *rq)
 }
 
 /* Lets go of the connection to the target, if there is one. */
-static void drop_up(struct ocf_request *rq, enum ocf_chan_end how)
+void ocf_relay_request_drop_up(struct ocf_request *rq, enum ocf_chan_end how)
 {
   struct ocf_upstream *up = rq->up;
   rq->up = NULL;
@@ -165,7 +155,7 @@ void ocf_relay_request_client_gone(struct ocf_request *rq, int err)
   (void)err;
   ocf_metric_inc(loop_of(rq)->metrics, OCF_METRIC_HTTP_CANCELLED);
   rq->uncredited_down = 0;
-  drop_up(rq, OCF_CHAN_ABORT);
+  ocf_relay_request_drop_up(rq, OCF_CHAN_ABORT);
   ocf_relay_request_finish(rq, err == OCF_ETIME ? "client_slow" : "client_gone");
 }
 
@@ -173,7 +163,7 @@ void ocf_relay_request_client_gone(struct ocf_request *rq, int err)
 void ocf_relay_request_bad_input(struct ocf_request *rq, enum ocf_h1_error e)
 {
   rq->uncredited_down = 0;
-  drop_up(rq, OCF_CHAN_ABORT);
+  ocf_relay_request_drop_up(rq, OCF_CHAN_ABORT);
   if (!rq->answering) {
     rq->status = ocf_h1_error_status(e);
     ocf_relay_reply_error(rq->session, e);
@@ -182,32 +172,6 @@ void ocf_relay_request_bad_input(struct ocf_request *rq, enum ocf_h1_error e)
 }
 
 /* ---- failures ---- */
-
-/* Shows a failure after the answer has begun: an SSE stream gets a last event that says so, then
- * the framing is left unfinished, which every client notices. */
-static void abort_answer(struct ocf_request *rq, unsigned label, const char *code,
-                         const char *message)
-{
-  struct session *s = rq->session;
-  struct ocf_buf *b = &s->relay->scratch;
-  struct ocf_h1_frame f;
-  struct ocf_h1_problem p = {
-    .status = 502, .message = message, .code = code, .request_id = ocf_request_id(rq)
-  };
-  ocf_metric_inc1(loop_of(rq)->metrics, OCF_METRIC_HTTP_ABORTED, label);
-  ocf_buf_clear(b);
-  if (rq->sse && !rq->sse_error_seen && ocf_h1_sse_error(b, &rq->observer, &p) == 0 &&
-      ocf_h1_server_data(&s->h1, b->n, &f) == 0 && !f.drop_payload) {
-    struct ocf_bytes v[3] = { ocf_bytes(f.pre, f.n_pre), ocf_buf_view(b),
-                              ocf_bytes(OCF_H1_CRLF, f.n_suf) };
-    (void)!ocf_chan_write(s->chan, v, 3); /* the session ends in any case */
-  }
-  bool reset = ocf_h1_server_abort(&s->h1);
-  rq->uncredited_down = 0;
-  drop_up(rq, OCF_CHAN_ABORT);
-  ocf_relay_request_finish(rq, code);
-  ocf_relay_session_end(s, reset ? OCF_CHAN_ABORT : OCF_CHAN_CLOSE);
-}
 
 static bool budget_allows(struct ocf_relay *r)
 {
@@ -282,8 +246,9 @@ void ocf_relay_request_up_failed(struct ocf_request *rq, int err, bool got_bytes
   ocf_metric_inc1(loop_of(rq)->metrics, OCF_METRIC_UPSTREAM_ERRORS,
                   upstream_label(err, rq->answering));
   if (rq->answering) {
-    abort_answer(rq, OCF_METRIC_ABORT_UPSTREAM, "upstream_failed",
-                 "the connection to the model server broke off in the middle of the answer");
+    ocf_relay_answer_abort(
+        rq, OCF_METRIC_ABORT_UPSTREAM, "upstream_failed",
+        "the connection to the model server broke off in the middle of the answer");
     return;
   }
   bool again = !got_bytes && err != OCF_ETIME && err != OCF_EUNREACH && err != OCF_EUNSUPP;
@@ -296,7 +261,7 @@ void ocf_relay_request_up_failed(struct ocf_request *rq, int err, bool got_bytes
 /* ---- time ---- */
 
 /* Moves the deadline; the alarm is left as it is when it fires earlier and then looks again. */
-static void set_deadline(struct ocf_request *rq, uint64_t after_ns)
+void ocf_relay_request_deadline(struct ocf_request *rq, uint64_t after_ns)
 {
   uint64_t at = after_ns == 0 ? OCF_TIME_NEVER : ocf_time_add(loop_of(rq)->now_ns, after_ns);
   if (cfg_of(rq)->request_timeout_ns > 0)
@@ -314,13 +279,13 @@ static void out_of_time(struct ocf_request *rq)
   ocf_metric_inc1(loop_of(rq)->metrics, OCF_METRIC_UPSTREAM_ERRORS,
                   upstream_label(OCF_ETIME, rq->answering));
   if (rq->answering) {
-    abort_answer(rq, whole ? OCF_METRIC_ABORT_DEADLINE : OCF_METRIC_ABORT_SILENT,
-                 whole ? "request_timeout" : "upstream_silent",
-                 whole ? "the request took longer than this node allows"
-                       : "the model server fell silent in the middle of the answer");
+    ocf_relay_answer_abort(rq, whole ? OCF_METRIC_ABORT_DEADLINE : OCF_METRIC_ABORT_SILENT,
+                           whole ? "request_timeout" : "upstream_silent",
+                           whole ? "the request took longer than this node allows"
+                                 : "the model server fell silent in the middle of the answer");
     return;
   }
-  drop_up(rq, OCF_CHAN_ABORT);
+  ocf_relay_request_drop_up(rq, OCF_CHAN_ABORT);
   fail_before_answer(rq, OCF_ETIME);
 }
 
@@ -340,7 +305,7 @@ static void on_alarm(struct ocf_alarm *a)
   if (rq->answering && rq->uncredited_down > 0 && cfg_of(rq)->request_timeout_ns == 0) {
     /* The client does not read, so the target's silence is our doing. The write stall limit ends
      * this when it lasts. */
-    set_deadline(rq, cfg_of(rq)->chunk_timeout_ns);
+    ocf_relay_request_deadline(rq, cfg_of(rq)->chunk_timeout_ns);
     ocf_alarm_start(loop_of(rq), a, HOLD_ALARM_MS * OCF_NS_PER_MS);
     return;
   }
@@ -419,7 +384,7 @@ static int send_so_far(struct ocf_request *rq)
 /* The target's connection is of no use any more through a fault of ours (memory, framing). */
 static void give_up_target(struct ocf_request *rq, int err)
 {
-  drop_up(rq, OCF_CHAN_ABORT);
+  ocf_relay_request_drop_up(rq, OCF_CHAN_ABORT);
   rq->replayable = false;
   ocf_relay_request_up_failed(rq, err, false);
 }
@@ -440,7 +405,7 @@ void ocf_relay_request_up_ready(struct ocf_request *rq)
     (void)!ocf_chan_write(s->chan, &v, 1); /* a client that is gone is told by its channel */
   }
   credit_up(rq);
-  set_deadline(rq, cfg_of(rq)->response_header_timeout_ns);
+  ocf_relay_request_deadline(rq, cfg_of(rq)->response_header_timeout_ns);
 }
 
 static void try_acquire(struct ocf_request *rq)
@@ -547,144 +512,6 @@ void ocf_relay_request_body_end(struct ocf_request *rq)
 void ocf_relay_request_up_drained(struct ocf_request *rq)
 {
   credit_up(rq);
-}
-
-/* ---- back to the client ---- */
-
-static bool is_sse(const struct ocf_h1_head *h)
-{
-  static const char sse[] = "text/event-stream";
-  struct ocf_bytes t = ocf_h1_get(h, OCF_H1_F_CONTENT_TYPE);
-  return t.n >= sizeof(sse) - 1 && ocf_h1_eq_nocase(ocf_bytes(t.p, sizeof(sse) - 1), OCF_STR(sse));
-}
-
-/* How the answer's payload comes; what this client can be sent is the server machine's business. */
-static enum ocf_h1_framing payload_framing(const struct ocf_h1_head *h)
-{
-  if (h->framing == OCF_H1_FRAMING_CLOSE)
-    return OCF_H1_FRAMING_CHUNKED;
-  if (h->framing == OCF_H1_FRAMING_NONE &&
-      h->has_length) /* HEAD, 304: the length is told all the same */
-    return OCF_H1_FRAMING_LENGTH;
-  return h->framing;
-}
-
-static int write_answer_head(struct ocf_request *rq, const struct ocf_h1_head *h)
-{
-  struct session *s = rq->session;
-  struct ocf_buf *b = &s->relay->scratch;
-  struct ocf_h1_edit edits[4];
-  struct ocf_h1_rewrite rw = { .status = 0 };
-  size_t n = 0;
-  const char *node = rq->target->service == NULL ? rq->target->host : s->relay->self;
-  edits[n++] = OCF_H1_EDIT(OCF_H1_SET, "X-Request-Id", ocf_request_id(rq));
-  if (node[0] != '\0')
-    edits[n++] = OCF_H1_EDIT(OCF_H1_SET, "X-Computing-Node", ocf_bytes(node, strlen(node)));
-  if (rq->sse) {
-    edits[n++] = OCF_H1_EDIT(OCF_H1_DEFAULT, "Cache-Control", OCF_STR("no-cache"));
-    edits[n++] = OCF_H1_EDIT(OCF_H1_DEFAULT, "X-Accel-Buffering", OCF_STR("no"));
-  }
-  int r = ocf_h1_server_respond(&s->h1, h->status, payload_framing(h), h->content_length, &rw);
-  rw.edits = edits;
-  rw.n_edits = n;
-  ocf_buf_clear(b);
-  if (r == 0)
-    r = ocf_h1_write_response(b, h, &rw);
-  if (r != 0)
-    return r;
-  struct ocf_bytes v = ocf_buf_view(b);
-  return ocf_chan_write(s->chan, &v, 1);
-}
-
-void ocf_relay_request_up_head(struct ocf_request *rq)
-{
-  const struct ocf_h1_head *h = ocf_h1_client_head(&rq->up->h1);
-  rq->status = h->status;
-  rq->first_byte_ns = loop_of(rq)->now_ns;
-  rq->sse = is_sse(h);
-  ocf_h1_sse_init(&rq->observer);
-  if (write_answer_head(rq, h) != 0) {
-    ocf_relay_session_drop(rq->session, OCF_ENOMEM);
-    return;
-  }
-  rq->answering = true;
-  rq->replayable = false;
-  ocf_queue_clear(&rq->head);
-  if (ocf_queue_len(&rq->body) > 0)
-    ocf_queue_clear(&rq->body);
-  ocf_h1_client_drop_head(&rq->up->h1);
-  ocf_h1_server_drop_head(&rq->session->h1);
-  set_deadline(rq, cfg_of(rq)->chunk_timeout_ns);
-}
-
-/* A worker of ours ends a broken stream with an error event; a second one would only confuse. */
-static bool has_error_event(struct ocf_bytes d)
-{
-  static const char mark[] = "data: {\"error\":{";
-  if (d.n < sizeof(mark) - 1 || d.n > 4096)
-    return false;
-  for (size_t i = 0; i + sizeof(mark) - 1 <= d.n; i++) {
-    if (d.p[i] == 'd' && memcmp(d.p + i, mark, sizeof(mark) - 1) == 0)
-      return true;
-  }
-  return false;
-}
-
-static void credit_down(struct ocf_request *rq)
-{
-  size_t held = ocf_chan_queued(rq->session->chan);
-  if (rq->up == NULL || rq->uncredited_down <= held)
-    return;
-  ocf_chan_consumed(rq->up->chan, rq->uncredited_down - held);
-  rq->uncredited_down = held;
-}
-
-void ocf_relay_request_up_body(struct ocf_request *rq, struct ocf_bytes data)
-{
-  struct session *s = rq->session;
-  struct ocf_h1_frame f;
-  bool sound = true;
-  rq->uncredited_down += data.n;
-  if (rq->sse) {
-    sound = ocf_h1_sse_feed(&rq->observer, data.p, data.n);
-    rq->sse_error_seen = rq->sse_error_seen || has_error_event(data);
-  }
-  if (sound)
-    set_deadline(rq, cfg_of(rq)->chunk_timeout_ns);
-  if (ocf_h1_server_data(&s->h1, data.n, &f) != 0) {
-    ocf_relay_session_drop(s, OCF_EPROTO);
-    return;
-  }
-  if (!f.drop_payload) {
-    struct ocf_bytes v[3] = { ocf_bytes(f.pre, f.n_pre), data, ocf_bytes(OCF_H1_CRLF, f.n_suf) };
-    rq->bytes_out += data.n;
-    if (ocf_chan_write(s->chan, v, 3) != 0) {
-      ocf_relay_session_drop(s, OCF_ENOMEM);
-      return;
-    }
-  }
-  credit_down(rq);
-}
-
-void ocf_relay_request_up_end(struct ocf_request *rq)
-{
-  struct session *s = rq->session;
-  struct ocf_h1_frame f;
-  if (ocf_h1_server_end(&s->h1, &f) != 0) {
-    ocf_relay_session_drop(s, OCF_EPROTO);
-    return;
-  }
-  struct ocf_bytes v = ocf_bytes(f.pre, f.n_pre);
-  if (f.n_pre > 0 && ocf_chan_write(s->chan, &v, 1) != 0) {
-    ocf_relay_session_drop(s, OCF_ENOMEM);
-    return;
-  }
-  ocf_relay_request_finish(rq, "ok");
-}
-
-void ocf_relay_request_client_drained(struct ocf_request *rq)
-{
-  credit_down(rq);
 }
 
 /* ---- what the route function sees ---- */
