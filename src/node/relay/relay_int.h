@@ -1,6 +1,6 @@
 /* What the files of node/relay share. session.c reads clients, request.c carries one request to its
- * target, answer.c brings the answer back, upstream.c keeps connections to targets, service.c checks
- * services, reply.c answers here. */
+ * target, answer.c brings the answer back, upstream.c keeps connections to targets, service.c
+ * checks services, reply.c answers here. */
 #ifndef OCF_NODE_RELAY_RELAY_INT_H
 #define OCF_NODE_RELAY_RELAY_INT_H
 
