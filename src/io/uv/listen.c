@@ -98,7 +98,9 @@ struct ocf_uv_listener *ocf_uv_listen(struct ocf_uv *u, const struct ocf_ip_addr
   l->user = user;
   l->tcp.data = NULL; /* tells ocf_uv_free() that this is no ocf_sock */
   int r = uv_tcp_open(&l->tcp, fd);
-  if (r == 0)
+  if (r != 0)
+    (void)close(fd); /* still ours */
+  else
     r = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
   if (r != 0) {
     ocf_uv_listener_close(l);
@@ -125,6 +127,11 @@ struct ocf_ip_addr ocf_uv_listener_addr(const struct ocf_uv_listener *l)
 static void on_listener_closed(uv_handle_t *h)
 {
   free(OCF_CONTAINER_OF(h, struct ocf_uv_listener, tcp));
+}
+
+void ocf_uv_close_listening(uv_handle_t *h)
+{
+  uv_close(h, on_listener_closed);
 }
 
 void ocf_uv_listener_close(struct ocf_uv_listener *l)

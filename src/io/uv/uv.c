@@ -117,7 +117,11 @@ static void free_signal(uv_handle_t *h)
 static void close_one(uv_handle_t *h, void *arg)
 {
   (void)arg;
-  if (!uv_is_closing(h))
+  if (uv_is_closing(h))
+    return;
+  if (h->type == UV_TCP)
+    ocf_uv_close_listening(h);
+  else
     uv_close(h, h->type == UV_SIGNAL ? free_signal : NULL);
 }
 

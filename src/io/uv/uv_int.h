@@ -32,6 +32,9 @@ struct ocf_sock *ocf_uv_sock_accept(struct ocf_uv *u, uv_stream_t *server,
 int ocf_uv_resolve(struct ocf_env *env, const char *host, uint16_t port, ocf_resolved_fn fn,
                    void *user);
 
+/* Closes a TCP handle that is no ocf_sock: a listener's (listen.c). */
+void ocf_uv_close_listening(uv_handle_t *h);
+
 /* Value conversions (addr.c). */
 int ocf_uv_to_sockaddr(const struct ocf_ip_addr *a, struct sockaddr_storage *out);
 void ocf_uv_from_sockaddr(const struct sockaddr *sa, struct ocf_ip_addr *out);
