@@ -235,7 +235,14 @@ static void on_closed(void *user, int err)
   ocf_relay_session_drop(s, err);
 }
 
-static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed };
+/* The same while we do not read, since the target takes no more of the request. */
+static void on_left(void *user)
+{
+  ocf_relay_session_drop(user, OCF_EEOF);
+}
+
+static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed,
+                                                   on_left };
 
 int ocf_relay_serve(struct ocf_relay *r, struct ocf_chan *chan, const struct ocf_caller *caller)
 {

@@ -216,7 +216,7 @@ static void on_closed(void *user, int err)
     fail(up, err == OCF_ECANCELED ? OCF_EEOF : err);
 }
 
-static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed };
+static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed, NULL };
 
 /* ---- getting one ---- */
 
