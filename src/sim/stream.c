@@ -70,8 +70,8 @@ static void on_closed(void *user, uint64_t now_ns, int err)
   s->ops->gone(s->user, err);
 }
 
-static const struct ocf_sock_user_ops sock_ops = { on_rx_space,  on_rx,   on_eof,
-                                                   on_connected, on_sent, on_closed };
+static const struct ocf_sock_user_ops sock_ops = { on_rx_space, on_rx,     on_eof, on_connected,
+                                                   on_sent,     on_closed, NULL };
 
 static void begin(struct ocf_sim_stream *s, struct ocf_sim_proc *p,
                   const struct ocf_sim_stream_ops *ops, void *user)

@@ -238,7 +238,7 @@ static void on_closed(void *user, int err)
   leave(c);
 }
 
-static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed };
+static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed, NULL };
 
 static void on_alarm(struct ocf_alarm *a)
 {

@@ -26,6 +26,7 @@ struct ocf_sock {
   size_t background; /* bytes that `write` still sends */
   bool up, read_ended;
   bool paused, stopped; /* asked to pause; libuv was really told to stop reading */
+  bool watched;         /* while stopped, for the other side's leaving */
   uint8_t n_held;       /* times that libuv wanted to read while paused */
   bool was_reset; /* a write met ECONNRESET, which the kernel tells once: a later EOF is none */
 };
@@ -59,11 +60,31 @@ static void on_closed(uv_handle_t *h)
   free(s);
 }
 
+/* Watches a socket that is not read for the other side's leaving, or stops that. */
+static void watch(struct ocf_sock *s, bool on)
+{
+  uv_os_fd_t fd;
+  if (s->watched == on || uv_fileno(&s->u.handle, &fd) != 0)
+    return;
+  s->watched = on;
+  if (on)
+    ocf_uv_hangup_watch(s->drv, fd, s);
+  else
+    ocf_uv_hangup_forget(s->drv, fd);
+}
+
+void ocf_uv_sock_left(struct ocf_sock *s)
+{
+  if (s->ops != NULL && s->stopped)
+    s->ops->left(s->user, ocf_uv_now());
+}
+
 static void sock_close(struct ocf_sock *s, bool reset)
 {
   s->ops = NULL;
   if (uv_is_closing(&s->u.handle))
     return;
+  watch(s, false);
   if (reset && s->u.handle.type == UV_TCP && uv_tcp_close_reset(&s->u.tcp, on_closed) == 0)
     return;
   uv_close(&s->u.handle, on_closed);
@@ -119,6 +140,8 @@ static void hold_back(struct ocf_sock *s)
     return;
   s->stopped = true;
   (void)!uv_read_stop(&s->u.stream);
+  if (s->ops->left != NULL)
+    watch(s, true);
 }
 
 /* libuv takes POLLHUP behind a short read for the end of the stream, and a reset looks like that
@@ -290,6 +313,7 @@ static void sock_pause(struct ocf_sock *s, bool paused)
   s->n_held = 0;
   if (!paused && s->stopped) {
     s->stopped = false;
+    watch(s, false);
     (void)!uv_read_start(&s->u.stream, on_alloc, on_read);
   }
 }

@@ -100,6 +100,10 @@ struct ocf_uv *ocf_uv_new(size_t max_socks)
   OCF_ASSERT(uv_timer_init(&u->loop, &u->timer) == 0);
   u->timer.timer_cb = on_timer;
   OCF_ASSERT(uv_async_init(&u->loop, &u->async, on_async) == 0);
+  if (ocf_uv_hangup_init(u) != 0) {
+    ocf_uv_free(u);
+    return NULL;
+  }
   return u;
 }
 
@@ -144,6 +148,7 @@ void ocf_uv_free(struct ocf_uv *u)
   uv_walk(&u->loop, close_one, NULL);
   (void)!uv_run(&u->loop, UV_RUN_DEFAULT);
   OCF_ASSERT(uv_loop_close(&u->loop) == 0);
+  ocf_uv_hangup_fini(u);
   on_async(&u->async); /* posts that came too late: run, so that their memory goes */
   uv_mutex_destroy(&u->posts_lock);
   free(u);

@@ -20,7 +20,17 @@ struct ocf_uv {
   const struct ocf_uv_turn_ops *turn_ops;
   void *turn_user;
   size_t n_socks, max_socks;
+  int hangup_fd; /* hangup.c */
+  uv_poll_t hangup;
 };
+
+/* Sockets that are not read are watched for the other side's leaving (hangup.c). Told once by
+ * ocf_uv_sock_left(); forget before the descriptor is closed. */
+OCF_NODISCARD int ocf_uv_hangup_init(struct ocf_uv *u);
+void ocf_uv_hangup_fini(struct ocf_uv *u); /* after the loop has been closed */
+void ocf_uv_hangup_watch(struct ocf_uv *u, int fd, struct ocf_sock *s);
+void ocf_uv_hangup_forget(struct ocf_uv *u, int fd);
+void ocf_uv_sock_left(struct ocf_sock *s);
 
 /* Fills the table of node/env with this driver's functions (sock.c). */
 extern const struct ocf_env_ops ocf_uv_env_ops;

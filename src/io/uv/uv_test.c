@@ -23,7 +23,7 @@ struct end {
   struct ocf_sock *s;
   uint8_t buf[BUF];
   uint8_t next; /* expected byte: the sender counts up */
-  size_t n_rx, n_eof, n_connected, n_sent_calls, n_sent, n_closed, n_after;
+  size_t n_rx, n_eof, n_connected, n_sent_calls, n_sent, n_closed, n_left, n_after;
   int err;
   bool dead;
 };
@@ -94,8 +94,16 @@ static void on_closed(void *user, uint64_t now_ns, int err)
   e->s = NULL;
 }
 
-static const struct ocf_sock_user_ops user_ops = { on_rx_space,  on_rx,   on_eof,
-                                                   on_connected, on_sent, on_closed };
+static void on_left(void *user, uint64_t now_ns)
+{
+  struct end *e = user;
+  (void)now_ns;
+  alive(e);
+  e->n_left++;
+}
+
+static const struct ocf_sock_user_ops user_ops = { on_rx_space, on_rx,     on_eof, on_connected,
+                                                   on_sent,     on_closed, on_left };
 
 static void on_accept(void *user, uint64_t now_ns, struct ocf_sock *s,
                       const struct ocf_ip_addr *from)
@@ -278,6 +286,40 @@ static void test_a_paused_end_reads_nothing_and_resumes_without_loss(void **stat
   assert_int_equal(b.n_rx, had);
   ops->pause(b.s, false);
   UNTIL(b.n_rx == BIG);
+}
+
+/* The kernel holds bytes and an end behind them, and nobody reads. */
+static void test_a_paused_end_is_told_that_the_other_side_has_left(void **state)
+{
+  (void)state;
+  pair_up();
+  ops->pause(b.s, true);
+  assert_int_equal(send_bytes(&a, 0, 1000, false), 1000);
+  quiet();
+  assert_int_equal(b.n_left, 0);
+  close_end(&a, false);
+  UNTIL(b.n_left == 1);
+  quiet();
+  assert_int_equal(b.n_left, 1);
+  assert_int_equal(b.n_rx + b.n_eof, 0);
+  ops->pause(b.s, false); /* nothing of what came before is lost */
+  UNTIL(b.n_eof == 1);
+  assert_int_equal(b.n_rx, 1000);
+  assert_int_equal(b.n_left + b.n_closed, 1);
+}
+
+static void test_a_paused_end_is_told_of_a_reset_and_may_close(void **state)
+{
+  (void)state;
+  pair_up();
+  ops->pause(b.s, true);
+  assert_int_equal(send_bytes(&a, 0, 1000, false), 1000);
+  quiet();
+  close_end(&a, true);
+  UNTIL(b.n_left == 1);
+  close_end(&b, true);
+  quiet();
+  assert_int_equal(b.n_left + b.n_closed, 1);
 }
 
 static void test_a_half_closed_connection_still_carries_the_other_way(void **state)
@@ -607,6 +649,8 @@ static const struct CMUnitTest tests[] = {
   T(test_what_the_kernel_does_not_take_goes_in_the_background),
   T(test_without_background_the_rest_stays_the_senders),
   T(test_a_paused_end_reads_nothing_and_resumes_without_loss),
+  T(test_a_paused_end_is_told_that_the_other_side_has_left),
+  T(test_a_paused_end_is_told_of_a_reset_and_may_close),
   T(test_a_half_closed_connection_still_carries_the_other_way),
   T(test_a_reset_is_told_once_as_a_reset),
   T(test_a_plain_close_is_an_end_of_file_for_the_other_side),

@@ -40,6 +40,9 @@ struct ocf_chan_user_ops {
   /* Gone for a reason of the other side's or the network's; the channel is dead on return. Not
    * called after ocf_chan_end(). */
   void (*closed)(void *user, int err);
+  /* While the window is full: the other side has ended its sending half or is gone, perhaps with
+   * bytes still unread. May be NULL; not every provider can tell. */
+  void (*left)(void *user);
 };
 
 struct ocf_chan {

@@ -244,8 +244,16 @@ static void on_closed(void *user, uint64_t now_ns, int err)
   fail(sc, err, true);
 }
 
-static const struct ocf_sock_user_ops sock_ops = { on_rx_space,  on_rx,   on_eof,
-                                                   on_connected, on_sent, on_closed };
+static void on_left(void *user, uint64_t now_ns)
+{
+  struct sockchan *sc = user;
+  sc->loop->now_ns = now_ns;
+  if (!sc->closing && sc->chan.user_ops != NULL && sc->chan.user_ops->left != NULL)
+    sc->chan.user_ops->left(sc->chan.user);
+}
+
+static const struct ocf_sock_user_ops sock_ops = { on_rx_space, on_rx,     on_eof, on_connected,
+                                                   on_sent,     on_closed, on_left };
 
 static void on_alarm(struct ocf_alarm *a)
 {

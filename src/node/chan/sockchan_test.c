@@ -91,7 +91,7 @@ static const struct ocf_env_ops env_ops = { .connect = env_connect,
 
 /* The channel's user. */
 struct seen {
-  size_t n_data, n_eof, n_drained, n_closed, n_connected;
+  size_t n_data, n_eof, n_drained, n_closed, n_left, n_connected;
   int err;
 };
 
@@ -130,7 +130,13 @@ static void on_connected(void *u)
   ((struct seen *)u)->n_connected++;
 }
 
-static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed };
+static void on_left(void *u)
+{
+  ((struct seen *)u)->n_left++;
+}
+
+static const struct ocf_chan_user_ops user_ops = { on_data, on_eof, on_drained, on_closed,
+                                                   on_left };
 
 static int setup(void **state)
 {
@@ -247,6 +253,20 @@ static void test_reading_pauses_at_the_window_and_resumes_below_half(void **stat
   assert_false(sock.paused);
   assert_int_equal(seen.n_data, OCF_SOCKCHAN_WINDOW);
   ocf_chan_end(c, OCF_CHAN_ABORT);
+}
+
+static void test_a_leaving_behind_a_full_window_is_passed_on(void **state)
+{
+  struct ocf_chan *c = accepted();
+  (void)state;
+  arrive(OCF_SOCKCHAN_WINDOW);
+  sock.ops->left(sock.user, 1);
+  assert_int_equal(seen.n_left, 1);
+  assert_int_equal(seen.n_eof + seen.n_closed, 0);
+  ocf_chan_end(c, OCF_CHAN_CLOSE);
+  sock.ops->left(sock.user, 1); /* the user has gone: nobody to tell */
+  assert_int_equal(seen.n_left, 1);
+  sock.ops->closed(sock.user, 1, OCF_ERESET);
 }
 
 static void test_the_window_is_the_owners_to_choose(void **state)
@@ -383,6 +403,7 @@ int main(void)
     T(test_small_writes_of_one_turn_leave_in_one_call),
     T(test_a_large_write_goes_straight_to_the_kernel),
     T(test_what_the_kernel_does_not_take_waits_in_order),
+    T(test_a_leaving_behind_a_full_window_is_passed_on),
     T(test_the_window_is_the_owners_to_choose),
     T(test_reading_pauses_at_the_window_and_resumes_below_half),
     T(test_a_close_sends_what_is_queued_then_ends_and_discards),

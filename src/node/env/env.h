@@ -33,6 +33,10 @@ struct ocf_sock_user_ops {
   void (*sent)(void *user, uint64_t now_ns, size_t n);
   /* Gone: a connect failed, the socket was reset, or I/O failed. The handle is dead already. */
   void (*closed)(void *user, uint64_t now_ns, int err);
+  /* A paused socket's other side has ended its sending half or reset the connection; bytes before
+   * that may be unread, and `eof` or `closed` come in their turn when reading goes on. At most once
+   * per pause, and never by a driver that cannot see it. May be NULL. */
+  void (*left)(void *user, uint64_t now_ns);
 };
 
 /* A finished name look-up: up to OCF_RESOLVE_MAX addresses; err 0, OCF_ENOENT, OCF_ETIME or

@@ -119,8 +119,8 @@ static void on_sent(void *user, uint64_t now_ns, size_t n)
   pump(k->owner);
 }
 
-static const struct ocf_sock_user_ops sock_ops = { on_rx_space,  on_rx,   on_eof,
-                                                   on_connected, on_sent, on_closed };
+static const struct ocf_sock_user_ops sock_ops = { on_rx_space, on_rx,     on_eof, on_connected,
+                                                   on_sent,     on_closed, NULL };
 
 void ocf_links_accept(struct ocf_links *ls, uint64_t now_ns, struct ocf_sock *s,
                       const struct ocf_ip_addr *remote)
