@@ -149,8 +149,10 @@ struct job {
   struct ocf_stream *s;
   enum job_kind kind;
   struct ocf_timer timer;
-  bool written; /* ID_IN, PUSH_OUT: all is sent, our end is closed */
-  bool clean;   /* PING_IN: the peer has ended its side */
+  bool written;                /* ID_IN, PUSH_OUT: all is sent, our end is closed */
+  bool clean;                  /* PING_IN: the peer has ended its side */
+  uint8_t round[OCF_PING_LEN]; /* PING_OUT, PING_IN: bytes round_at .. n_round wait for room */
+  uint8_t round_at, n_round;
   union {
     struct ocf_identify_reader reader;
     struct {

@@ -375,15 +375,27 @@ void ocf_swarm_self_ping(struct ocf_link *l)
   OCF_ASSERT(err == 0);
 }
 
-/* Writes the round's bytes once the stream takes them. */
+/* Writes what waits of a round. True when all is written; otherwise WRITABLE will come. */
+static bool round_written(struct job *j)
+{
+  if (j->round_at < j->n_round)
+    j->round_at +=
+        (uint8_t)ocf_stream_write(j->s, j->round + j->round_at, (size_t)(j->n_round - j->round_at));
+  return j->round_at == j->n_round;
+}
+
+static void round_set(struct job *j, size_t n)
+{
+  j->round_at = 0;
+  j->n_round = (uint8_t)n;
+}
+
 static void ping_write(struct job *j)
 {
-  uint8_t out[OCF_PING_LEN];
-  if (ocf_stream_room(j->s) < sizeof(out))
+  if (!round_written(j))
     return;
-  size_t n = ocf_ping_output(&j->u.ping, j->l->sw->now_ns, out, sizeof(out));
-  if (n > 0 && ocf_stream_write(j->s, out, n) != n)
-    job_reset(j, 0); /* cannot be: there was room */
+  round_set(j, ocf_ping_output(&j->u.ping, j->l->sw->now_ns, j->round, sizeof(j->round)));
+  (void)round_written(j);
 }
 
 static void ping_read(struct job *j, struct ocf_bytes data)
@@ -413,15 +425,14 @@ static void pong_arm(struct job *j)
 /* Takes and answers what it can of `*in`. */
 static void pong_rounds(struct job *j, struct ocf_bytes *in)
 {
-  uint8_t out[OCF_PING_LEN];
   uint64_t now = j->l->sw->now_ns;
   size_t before;
   do {
     before = in->n;
     ocf_pong_input(&j->u.pong.core, now, in);
-    while (ocf_stream_room(j->s) >= sizeof(out)) {
-      size_t n = ocf_pong_output(&j->u.pong.core, now, out, sizeof(out));
-      if (n == 0 || ocf_stream_write(j->s, out, n) != n)
+    while (round_written(j)) {
+      round_set(j, ocf_pong_output(&j->u.pong.core, now, j->round, sizeof(j->round)));
+      if (j->n_round == 0)
         break;
     }
   } while (in->n > 0 && in->n < before);
@@ -443,7 +454,7 @@ static void pong_step(struct job *j, struct ocf_bytes data)
   if (data.n > 0)
     memcpy(j->u.pong.held + j->u.pong.n_held, data.p, data.n);
   j->u.pong.n_held += data.n;
-  if (j->clean && j->u.pong.n_held == 0 && ocf_pong_is_clear(&j->u.pong.core))
+  if (j->clean && j->u.pong.n_held == 0 && round_written(j) && ocf_pong_is_clear(&j->u.pong.core))
     ocf_stream_fin(j->s);
   pong_arm(j);
 }

@@ -2,6 +2,7 @@
  * fails. Method: whole swarms with real handshakes on a virtual network with virtual time. */
 #include "testing/test.h"
 
+#include "p2p/ping/ping.h"
 #include "p2p/swarm/swarm_world.h"
 
 static const struct ocf_bytes ECHO[] = { { (const uint8_t *)"/echo/1", 7 } };
@@ -450,6 +451,39 @@ static void test_times_are_told_once_and_what_nobody_takes_is_dropped(void **sta
   w_free(w);
 }
 
+/* What a queue that is full at that moment does not take of a pong goes out when there is room. */
+static void test_a_ping_behind_a_burst_is_answered(void **state)
+{
+  (void)state;
+  static uint8_t burst[100 * 1024], rnd[OCF_PING_LEN];
+  const struct ocf_bytes ping = OCF_STR(OCF_PING_PROTOCOL);
+  struct world *w = w_new(2);
+  struct ocf_stream *s, *p;
+  uint64_t ticket;
+  w->n[1].cfg.conn.tx_bytes_max = 8192;
+  w->n[1].echo = true;
+  w_start_all(w);
+  w_knows(&w->n[0], &w->n[1]);
+  assert_int_equal(ocf_swarm_dial(w->n[0].sw, w->now, &w->n[1].id), 0);
+  w_run(w, OCF_NS_PER_S);
+  struct ocf_swarm *sw = w->n[0].sw;
+  assert_int_equal(
+      ocf_swarm_open(sw, w->now, &w->n[1].id, ECHO, 1, OCF_TIME_NEVER, NULL, &s, &ticket), 0);
+  assert_int_equal(
+      ocf_swarm_open(sw, w->now, &w->n[1].id, &ping, 1, OCF_TIME_NEVER, NULL, &p, &ticket), 0);
+  w_run(w, OCF_NS_PER_S);
+  assert_int_equal(ocf_stream_write(s, burst, sizeof(burst)), sizeof(burst));
+  w_run(w, OCF_NS_PER_S);
+  size_t echoed = w->n[0].n_rx;
+  assert_in_range(echoed, 1,
+                  sizeof(burst) - 1); /* the queue was full, and the node lets the rest go */
+  assert_int_equal(ocf_stream_write(s, burst, sizeof(burst)), sizeof(burst));
+  assert_int_equal(ocf_stream_write(p, rnd, sizeof(rnd)), sizeof(rnd));
+  w_run(w, OCF_NS_PER_S);
+  assert_int_equal(w->n[0].n_rx, 2 * echoed + sizeof(rnd));
+  w_free(w);
+}
+
 static void test_the_ninth_connection_from_an_address_is_refused_before_crypto(void **state)
 {
   (void)state;
@@ -836,6 +870,7 @@ int main(void)
     cmocka_unit_test(test_pushes_are_limited_to_a_burst_and_a_rate),
     cmocka_unit_test(test_pings_measure_the_round_trip),
     cmocka_unit_test(test_times_are_told_once_and_what_nobody_takes_is_dropped),
+    cmocka_unit_test(test_a_ping_behind_a_burst_is_answered),
     cmocka_unit_test(test_the_ninth_connection_from_an_address_is_refused_before_crypto),
     cmocka_unit_test(test_seventeen_quick_connections_exceed_the_burst_and_refill_in_time),
     cmocka_unit_test(test_ipv6_counts_by_56_and_48_and_mapped_addresses_as_ipv4),
