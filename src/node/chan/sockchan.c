@@ -5,6 +5,7 @@ enum { MAX_VIEWS = 32 };
 struct sockchan {
   struct ocf_chan chan;
   struct ocf_loop *loop;
+  struct ocf_list link; /* in loop->closing, once closing */
   const struct ocf_sockchan_limits *limits;
   struct ocf_sock *sock;
   struct ocf_queue out;
@@ -25,6 +26,7 @@ static struct sockchan *of(struct ocf_chan *c)
 /* Frees the channel; the socket is closed or dead already. */
 static void release(struct sockchan *sc)
 {
+  ocf_list_remove(&sc->link);
   ocf_defer_cancel(&sc->flush);
   ocf_alarm_stop(sc->loop, &sc->alarm);
   ocf_queue_clear(&sc->out);
@@ -162,6 +164,7 @@ static void chan_end(struct ocf_chan *c, enum ocf_chan_end how)
     return;
   }
   sc->closing = sc->fin_wanted = true;
+  ocf_list_push_back(&sc->loop->closing, &sc->link);
   if (sc->paused && !sc->eof) { /* discarding needs reading */
     sc->paused = false;
     sc->loop->env->ops->pause(sc->sock, false);
@@ -307,4 +310,20 @@ struct ocf_chan *ocf_sockchan_connect(struct ocf_loop *l, const struct ocf_sockc
   }
   ocf_alarm_start(l, &sc->alarm, timeout_ns);
   return &sc->chan;
+}
+
+bool ocf_sockchan_sending(const struct ocf_loop *l)
+{
+  OCF_LIST_FOREACH (it, &l->closing) {
+    if (!OCF_LIST_ENTRY(it, struct sockchan, link)->fin_sent)
+      return true;
+  }
+  return false;
+}
+
+void ocf_sockchan_free_closing(struct ocf_loop *l)
+{
+  OCF_LIST_FOREACH_SAFE (it, &l->closing) {
+    destroy(OCF_LIST_ENTRY(it, struct sockchan, link), false);
+  }
 }

@@ -34,4 +34,10 @@ struct ocf_chan *ocf_sockchan_connect(struct ocf_loop *l, const struct ocf_sockc
                                       const struct ocf_endpoint *to, uint64_t timeout_ns,
                                       void (*connected)(void *user), int *err);
 
+/* Whether a channel that its user has closed still has bytes to send. */
+bool ocf_sockchan_sending(const struct ocf_loop *l);
+/* Closes at once the channels that their users have closed and that still send or wait: the end of
+ * the loop. */
+void ocf_sockchan_free_closing(struct ocf_loop *l);
+
 #endif

@@ -127,8 +127,10 @@ void ocf_node_free(struct ocf_node *n)
   ocf_relay_free(n->relay);
   ocf_node_gathers_free(n);
   ocf_node_streams_free(n);
-  if (n->loop.rx != NULL)
+  if (n->loop.rx != NULL) {
+    ocf_sockchan_free_closing(&n->loop);
     ocf_loop_run_deferred(&n->loop);
+  }
   ocf_swarm_free(n->swarm);
   if (n->swarm != NULL)
     ocf_links_fini(&n->links);

@@ -14,6 +14,7 @@ int ocf_loop_init(struct ocf_loop *l, struct ocf_env *env, struct ocf_alloc *all
   ocf_wheel_init(&l->wheel, now_ns);
   ocf_chunk_pool_init(&l->chunks, alloc, MAX_FREE_CHUNKS);
   ocf_list_init(&l->deferred);
+  ocf_list_init(&l->closing);
   l->rx_memory = ocf_alloc_get(alloc, OCF_LOOP_RX_SIZE + OCF_COPY_ALIGN);
   if (l->rx_memory == NULL)
     return OCF_ENOMEM;
@@ -23,7 +24,7 @@ int ocf_loop_init(struct ocf_loop *l, struct ocf_env *env, struct ocf_alloc *all
 
 void ocf_loop_fini(struct ocf_loop *l)
 {
-  OCF_ASSERT(ocf_list_empty(&l->deferred));
+  OCF_ASSERT(ocf_list_empty(&l->deferred) && ocf_list_empty(&l->closing));
   ocf_chunk_pool_fini(&l->chunks);
   ocf_alloc_put(l->alloc, l->rx_memory, OCF_LOOP_RX_SIZE + OCF_COPY_ALIGN);
   l->rx_memory = l->rx = NULL;

@@ -42,6 +42,7 @@ struct ocf_loop {
   struct ocf_wheel wheel;
   struct ocf_chunk_pool chunks;
   struct ocf_list deferred; /* of ocf_deferred.link */
+  struct ocf_list closing;  /* node/chan's: given up by their users, still sending or waiting */
   uint8_t *rx_memory;
   uint8_t *rx; /* OCF_LOOP_RX_SIZE bytes in it, aligned, lent to one read at a time */
 };
