@@ -66,7 +66,7 @@ struct ocf_sim_client {
   unsigned status;
   char node[100]; /* X-Computing-Node */
   uint64_t sent_n, got_n, n_events;
-  bool done_event, error_event, started, head_seen, finished;
+  bool done_event, error_event, torn_event, started, head_seen, finished;
   uint64_t start_ns, first_ns, last_ns, end_ns, gap_max_ns;
   bool stalled;
 };
@@ -76,6 +76,8 @@ void ocf_sim_client_start(struct ocf_sim_client *c, struct ocf_sim_proc *p,
                           const struct ocf_sim_plan *plan);
 /* Frees what it holds; a client that is still busy goes without a word. */
 void ocf_sim_client_fini(struct ocf_sim_client *c);
+/* Gives up now, as when its machine goes. */
+void ocf_sim_client_leave(struct ocf_sim_client *c);
 bool ocf_sim_client_done(const struct ocf_sim_client *c);
 const char *ocf_sim_outcome_name(enum ocf_sim_outcome o);
 

@@ -32,7 +32,9 @@ void scenario_simultaneous(struct stage *st);
 void scenario_partition(struct stage *st);
 void scenario_hiccup(struct stage *st);
 void scenario_drain(struct stage *st);
+void scenario_drain_tail(struct stage *st);
 void scenario_mesh(struct stage *st);
+void scenario_mesh_wild(struct stage *st);
 void scenario_rush(struct stage *st);
 
 /* hostile.c */

@@ -13,6 +13,15 @@ static void rough(struct ocf_sim_net_config *cfg, struct ocf_rng *rng)
   cfg->wake_ns = ocf_rng_below(rng, OCF_NS_PER_MS);
 }
 
+/* Rough, and connections are reset at random, now and then with what was not read yet. */
+static void wild(struct ocf_sim_net_config *cfg, struct ocf_rng *rng)
+{
+  rough(cfg, rng);
+  cfg->reset_ppm = (unsigned)ocf_rng_below(rng, 3000);
+  cfg->reset_drops_unread = ocf_rng_below(rng, 2) == 0;
+  cfg->give_up_ns = (10 + ocf_rng_below(rng, 100)) * OCF_NS_PER_S;
+}
+
 static void slow_link(struct ocf_sim_net_config *cfg, struct ocf_rng *rng)
 {
   (void)rng;
@@ -44,8 +53,10 @@ const struct scenario scenarios[] = {
   { "partition", scenario_partition, NULL, "a partition is noticed and healed", 3 },
   { "hiccup", scenario_hiccup, NULL, "a short break is survived", 3 },
   { "drain", scenario_drain, NULL, "SIGTERM lets requests finish", 4 },
+  { "drain-tail", scenario_drain_tail, tune_small_buffers, "SIGTERM loses no end of an answer", 4 },
   { "mesh", scenario_mesh, NULL, "100 nodes with faults", 1 },
   { "mesh-rough", scenario_mesh, rough, "the same on a rough network", 1 },
+  { "mesh-wild", scenario_mesh_wild, wild, "the same with random resets", 1 },
   { "rush", scenario_rush, NULL, "150 nodes dial one at once", 1 },
   { "hostile-p2p", scenario_hostile_p2p, NULL, "bad peers are let go in time", 2 },
   { "hostile-http", scenario_hostile_http, NULL, "bad clients are answered or let go", 2 },

@@ -244,9 +244,15 @@ void ocf_node_drain(struct ocf_node *n, uint64_t now_ns, uint64_t grace_ns)
   ocf_relay_drain(n->relay);
 }
 
+/* The end of an answer may still wait here for a client that reads slowly. */
+static bool still_sending(const struct ocf_node *n)
+{
+  return ocf_sockchan_sending(&n->loop) || ocf_node_streams_sending(n) ||
+         ocf_links_sending(&n->links);
+}
+
 bool ocf_node_drained(const struct ocf_node *n)
 {
-  return n->draining &&
-         (ocf_relay_n_requests(n->relay) == 0 || n->loop.now_ns >= n->drain_until_ns) &&
-         n->links.n_lookups == 0;
+  bool done = ocf_relay_n_requests(n->relay) == 0 && !still_sending(n);
+  return n->draining && (done || n->loop.now_ns >= n->drain_until_ns) && n->links.n_lookups == 0;
 }

@@ -85,7 +85,8 @@ enum ocf_node_pressure ocf_node_pressure(const struct ocf_node *n);
 
 /* Begins to stop: no new clients or peers; what is in flight may finish within `grace_ns`. */
 void ocf_node_drain(struct ocf_node *n, uint64_t now_ns, uint64_t grace_ns);
-/* True when draining and nothing is in flight any more. */
+/* True when draining and nothing is in flight any more: no request, and no byte of an answer that
+ * has not been handed to the system. */
 bool ocf_node_drained(const struct ocf_node *n);
 
 #endif

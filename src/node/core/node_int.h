@@ -34,6 +34,8 @@ struct ocf_node {
 extern const struct ocf_relay_peer_ops ocf_node_peer_ops;
 void ocf_node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev);
 void ocf_node_streams_free(struct ocf_node *n);
+/* Whether a channel that its user has closed still has bytes to send. */
+bool ocf_node_streams_sending(const struct ocf_node *n);
 
 /* metrics.c */
 void ocf_node_get_metrics(struct ocf_node *n, struct ocf_request *rq);

@@ -309,6 +309,16 @@ void ocf_node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev)
   }
 }
 
+bool ocf_node_streams_sending(const struct ocf_node *n)
+{
+  OCF_LIST_FOREACH (it, &n->streams) {
+    const struct streamchan *sc = OCF_LIST_ENTRY(it, struct streamchan, link);
+    if (sc->closing && !sc->fin_sent)
+      return true;
+  }
+  return false;
+}
+
 /* Channels that still linger when the node goes; their streams die with the swarm. */
 void ocf_node_streams_free(struct ocf_node *n)
 {

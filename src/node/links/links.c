@@ -245,3 +245,12 @@ void ocf_links_fini(struct ocf_links *ls)
     plink_free(OCF_LIST_ENTRY(it, struct plink, link));
   }
 }
+
+bool ocf_links_sending(const struct ocf_links *ls)
+{
+  OCF_LIST_FOREACH (it, &ls->list) {
+    if (OCF_LIST_ENTRY(it, struct plink, link)->sending > 0)
+      return true;
+  }
+  return false;
+}

@@ -35,4 +35,7 @@ void ocf_links_accept(struct ocf_links *ls, uint64_t now_ns, struct ocf_sock *s,
  * quiet. */
 void ocf_links_run(struct ocf_links *ls);
 
+/* Whether a link has bytes that the system has not taken yet. */
+bool ocf_links_sending(const struct ocf_links *ls);
+
 #endif
