@@ -170,7 +170,7 @@ static void test_peer_ids_are_checked_and_unknown_peers_told(void **state)
 
 static void test_our_own_id_is_a_way_to_our_own_routes(void **state)
 {
-  char path[512];
+  char path[5 * OCF_PEERID_TEXT_SIZE + 128];
   (void)state;
   (void)snprintf(path, sizeof(path), "/v1/p2p/%s/v1/health", self_id);
   ASSERT_HAS(ask(&local, "GET", path), "{\"status\":\"ok\"}");
