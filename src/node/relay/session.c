@@ -136,7 +136,8 @@ static size_t feed(struct session *s, const uint8_t *p, size_t n, bool *alive)
   bool more = true;
   s->feeding = true;
   while (more && !s->closing) {
-    if (!s->rq.active && ocf_chan_queued(s->chan) > PIPELINE_BACKLOG)
+    if (!s->rq.active && !ocf_h1_server_closing(&s->h1) &&
+        ocf_chan_queued(s->chan) > PIPELINE_BACKLOG)
       break; /* answers pile up: no further request until the client reads */
     struct ocf_bytes data;
     size_t used;
