@@ -202,6 +202,26 @@ def test_requests_in_flight_finish_after_sigterm(run):
         pair.stop()
 
 
+def test_a_slow_reader_gets_the_whole_answer_from_a_node_that_drains(run):
+    """The request is over before its last bytes have left: the node must not end under them."""
+    size = 6 << 20
+    for which in ("head", "worker"):
+        pair = Pair(run, f"tail-{which}", {"rec": f"http://127.0.0.1:{run.service.port}"})
+        with Client(pair.head.at, rcvbuf=4096) as c:
+            c.ask("GET", pair.path("rec", f"/big?n={size}"))
+            head, left = c.answer_head(), size
+            getattr(pair, which).signal(signal.SIGTERM)
+            c.sock.settimeout(10)
+            left -= len(c.buffer)
+            while left > 0:
+                data = c.sock.recv(1 << 14)
+                expect(data, f"{which}: cut {left} bytes before the end")
+                left -= len(data)
+                time.sleep(0.0005 if left > 300_000 else 0.005)
+        same(getattr(pair, which).wait(5), 0, f"exit status of the {which}")
+        pair.stop()
+
+
 def test_the_grace_ends_what_does_not(run):
     pair = Pair(run, "grace", {"rec": f"http://127.0.0.1:{run.service.port}"}, head=["--shutdown.grace", "1s"])
     with Client(pair.head.at) as c:

@@ -118,6 +118,23 @@ def test_connection_close_is_honoured(run):
         c.must_end()
 
 
+def test_a_slow_reader_sees_the_end_of_an_answer_that_closes(run):
+    """Much of the answer waits in the node when the request is over; the end follows the last byte at once."""
+    size = 8 << 20
+    for version, fields in (("1.1", ["Connection: close"]), ("1.0", [])):
+        with Client(run.pair.head.at, rcvbuf=4096) as c:
+            c.ask("GET", run.pair.path("rec", f"/big?n={size}"), fields, version=version)
+            head = c.answer_head()
+            got, c.buffer = len(c.buffer), b""
+            while got < size:
+                data = c.sock.recv(1 << 14)
+                expect(data, f"cut after {got} bytes")
+                got += len(data)
+                time.sleep(0.0005)
+            same((head.status, got), (200, size), "status and bytes")
+            c.must_end(3)
+
+
 def test_chunked_bodies_pass_both_ways(run):
     for sizes in ([1], [1] * 50, [100_000, 3], [0]):
         with Client(run.pair.head.at) as c:  # an answer that begins before its request ended may close

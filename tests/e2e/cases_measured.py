@@ -1,6 +1,8 @@
 """Cases that count and measure: short answers, memory of stalled streams, delay of events."""
 
 import json
+import socket
+import struct
 import sys
 import threading
 import time
@@ -127,10 +129,45 @@ def test_a_slow_upload_holds_the_sender_back(run):
         expect(sent < 128 * MIB, f"{sent >> 20} MiB were taken from the client")
         grown = [n.live_bytes() - b for n, b in zip(pair.nodes, before)]
         expect(max(grown) < STREAM_WINDOW, f"live bytes grew by {grown}")
+        c.reset()
     for node in pair.nodes:
         eventually(lambda: node.total("ocf_http_requests_in_flight") <= 1, 5,
                    f"{node.name}: nothing in flight after the client has left")
     return f"{sent >> 10} KiB taken, mostly by kernels; live bytes +{max(grown) / 1024:.0f} KiB"
+
+
+def unread(server, client):
+    """Bytes that wait in the kernel of the server's end of a connection, between these two IPv4 addresses."""
+    def text(at):
+        return "%08X:%04X" % (struct.unpack("=I", socket.inet_aton(at[0]))[0], at[1])
+
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        part = line.split()
+        if part[1:3] == [text(server), text(client)]:
+            return int(part[4].split(":")[1], 16)
+    return 0
+
+
+def test_a_client_that_leaves_while_its_upload_is_held_back_cancels_it(run):
+    """The end of its connection stands in the kernel behind bytes that the head does not read."""
+    service, pair = stack(run)
+    with Client(pair.head.at) as c:
+        c.send(c.head("POST", pair.path("rec", "/stuck"), [f"Content-Length: {512 * MIB}"]))
+        own, sent = c.sock.getsockname(), 0
+        c.sock.settimeout(5)
+        while unread(pair.head.at, own) == 0:  # with room left, so that the end can follow
+            expect(sent < 128 * MIB, f"{sent >> 20} MiB were taken from the client")
+            c.send(b"v" * 131072)
+            sent += 131072
+            time.sleep(0.02)
+        time.sleep(0.3)
+        expect(unread(pair.head.at, own) > 0, "the head still reads")
+    left = time.monotonic()
+    for node in reversed(pair.nodes):
+        eventually(lambda: node.total("ocf_http_requests_in_flight") <= 1, 3, f"{node.name}: nothing in flight", every=0.01)
+    took = time.monotonic() - left
+    expect(took < 1, f"it took {took:.1f} s")
+    return f"{1000 * took:.0f} ms after it left, two pages of metrics included"
 
 
 def test_a_reader_that_stalls_after_a_fast_start_is_bounded(run):
