@@ -275,7 +275,8 @@ static void mesh(struct stage *st, bool calm_end)
     n_ok += st->clients[i]->outcome == OCF_SIM_COMPLETE && st->clients[i]->status == 200 ? 1 : 0;
     CLAIM(st, st->clients[i]->outcome != OCF_SIM_TIMEOUT, "a request hangs");
   }
-  CLAIM(st, n < 10 || n_ok > n_all / (calm_end ? 2 : 10), "only %zu of %zu requests went well", n_ok, n_all);
+  CLAIM(st, n < 10 || n_ok > n_all / (calm_end ? 2 : 10), "only %zu of %zu requests went well",
+        n_ok, n_all);
   stage_forget_clients(st);
   st->net.cfg.reset_ppm = 0;
   stage_sleep(st, 400 * SECOND); /* the longest back-off of a dial */
@@ -325,8 +326,8 @@ void scenario_rush(struct stage *st)
   stage_settle(st);
 }
 
-/* The end of an answer waits in the node for a slow client when SIGTERM comes: it is sent before the
- * node goes. */
+/* The end of an answer waits in the node for a slow client when SIGTERM comes: it is sent before
+ * the node goes. */
 void scenario_drain_tail(struct stage *st)
 {
   stage_pair(st);
