@@ -279,7 +279,7 @@ def test_64_mib_are_echoed_through_both_hops(run):
         echo(c, run.pair.path("rec", "/echo"), 64 << 20, False)
         took = time.monotonic() - start
     grown = [(n.rss() - b) / (1 << 20) for n, b in zip(run.pair.nodes, before)]
-    expect(max(grown) < 48, f"resident memory grew by {grown} MiB: the body was gathered, not streamed")
+    expect(run.sanitized or max(grown) < 48, f"resident memory grew by {grown} MiB: the body was gathered, not streamed")
     return f"{64 / took:.0f} MiB/s each way"
 
 

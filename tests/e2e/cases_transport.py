@@ -280,7 +280,7 @@ def test_memory_is_back_where_it_was_after_attacks(run):
     told = f"live {[int(b) >> 10 for b in live]} KiB, resident {[b >> 10 for b in rss]} KiB"
     expect(max(live[-2:]) <= 1.05 * live[-3], f"live bytes keep growing: {told}")
     expect(live[-1] < 8 << 20, f"the pools hold too much: {told}")
-    expect(rss[-1] <= 1.2 * rss[-3], f"resident memory grows: {told}")
+    expect(run.sanitized or rss[-1] <= 1.2 * rss[-3], f"resident memory grows: {told}")
     n.stop()
     return told
 

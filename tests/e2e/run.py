@@ -49,6 +49,7 @@ class Run:
 
     def __init__(self, ocf, folder):
         self.ocf, self.folder = ocf, folder
+        self.sanitized = b"__asan_init" in ocf.read_bytes()  # keeps freed memory: resident sizes mean nothing
         self.processes, self.fixtures = [], {}
         self.lock = threading.RLock()
         self.results = []
@@ -167,6 +168,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     BUILD.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(BUILD / "failed", ignore_errors=True)
+    for old in BUILD.glob("run-*"):
+        if time.time() - old.stat().st_mtime > 3600:
+            shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=BUILD))
     run, start = Run(ocf, folder), time.monotonic()
     if args.serial:
