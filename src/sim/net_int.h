@@ -49,6 +49,7 @@ struct ocf_sock {
   bool open;   /* the handle is the process's to use */
   bool zombie; /* killed, but named by its user still */
   bool up, reading, paused, read_ended, shut;
+  bool told_left; /* in this pause */
   bool was_reset; /* a reset arrived */
   bool vanished;  /* its machine lost power: this end answers with a reset, if at all */
 };

@@ -62,10 +62,19 @@ void sock_detach(struct ocf_sock *s)
 
 /* ---- reading ---- */
 
+/* A paused reader whose other side has gone hears of it once. */
+static bool can_tell_left(struct ocf_sock *s)
+{
+  return s->paused && !s->told_left && !s->read_ended && s->ops->left != NULL &&
+         (in_of(s)->fin_arrived || s->was_reset);
+}
+
 void sock_wake_reader(struct ocf_sock *s)
 {
   bool news = pipe_readable(in_of(s)) > 0 || in_of(s)->fin_arrived || s->was_reset;
-  if (s->open && s->reading && !s->paused && !s->read_ended && news && !s->read.pending)
+  if (!s->open || !s->reading || s->read.pending)
+    return;
+  if (can_tell_left(s) || (!s->paused && !s->read_ended && news))
     ocf_sim_after(world_of(s), &s->read, wake_delay(s->conn->net));
 }
 
@@ -125,6 +134,12 @@ static void on_read(struct ocf_sim *w, struct ocf_sim_event *e)
 {
   struct ocf_sock *s = OCF_CONTAINER_OF(e, struct ocf_sock, read);
   OCF_ASSERT(s->open && s->ops != NULL);
+  if (can_tell_left(s)) {
+    s->told_left = true;
+    ocf_sim_proc_touch(s->proc);
+    s->ops->left(s->user, w->now_ns);
+    return;
+  }
   if (s->paused || s->read_ended)
     return;
   if (pipe_readable(in_of(s)) > 0) {
@@ -271,6 +286,7 @@ static void op_pause(struct ocf_sock *s, bool paused)
 {
   if (!usable(s) || !s->up)
     return;
+  s->told_left = s->told_left && s->paused;
   s->paused = paused;
   sock_wake_reader(s);
 }

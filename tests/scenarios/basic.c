@@ -111,6 +111,37 @@ void scenario_leave(struct stage *st)
   stage_settle(st);
 }
 
+/* The same in the middle of an upload that the service does not take: the head does not read from
+ * the client then, and must hear of it all the same. */
+void scenario_leave_upload(struct stage *st)
+{
+  stage_pair(st);
+  for (unsigned i = 0; i < 6; i++) {
+    ALIVE(st);
+    struct ocf_sim_plan p = stage_plan(st, 1, "/nap/7/25000");
+    struct ocf_sim_service *s = st->services[1];
+    uint64_t left = s->n_left;
+    p.method = OCF_H1_POST;
+    p.body_n = 20000000;
+    p.body_seed = 7;
+    p.chunked = i % 2 == 1;
+    p.leave_after_ns = ocf_sim_between(&st->w, 500 * MS, 5 * SECOND);
+    p.leave_by_reset = true;
+    struct ocf_sim_client *c = stage_ask(st, &p, 20 * SECOND);
+    ALIVE(st);
+    stage_expect(st, c, OCF_SIM_LEFT, 0);
+    stage_sleep(st, 100 * MS);
+    CLAIM(st, ocf_relay_n_requests(ocf_node_relay(st->hosts[0]->node)) == 0,
+          "the head goes on without its client");
+    CLAIM(st, ocf_relay_n_requests(ocf_node_relay(st->hosts[1]->node)) == 0,
+          "the worker goes on without its client");
+    stage_sleep(st, 30 * SECOND); /* the service wakes up and sees it too */
+    CLAIM(st, s->n_left == left + 1, "the service was not told");
+  }
+  stage_forget_clients(st);
+  stage_settle(st);
+}
+
 /* Uploads: fast ones, slow ones, ones that the service is slow to take, and one that the service
  * does not read for almost half a minute (the limit is 30 s): the client is not to blame and must
  * not be cut. */

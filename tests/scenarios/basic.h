@@ -9,6 +9,7 @@ void scenario_pair(struct stage *st);
 void scenario_echo(struct stage *st);
 void scenario_sse(struct stage *st);
 void scenario_leave(struct stage *st);
+void scenario_leave_upload(struct stage *st);
 void scenario_upload(struct stage *st);
 void scenario_early(struct stage *st);
 void scenario_early_rough(struct stage *st);

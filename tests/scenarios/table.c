@@ -35,6 +35,8 @@ const struct scenario scenarios[] = {
   { "echo-rough", scenario_echo, rough, "the same on a rough network", 5 },
   { "sse", scenario_sse, NULL, "events pass as they are made", 2 },
   { "leave", scenario_leave, slow_link, "a client that leaves ends the work", 5 },
+  { "leave-upload", scenario_leave_upload, NULL,
+    "so does one that leaves while it is not read from", 2 },
   { "upload", scenario_upload, NULL, "a service may take its time to read", 2 },
   { "upload-rough", scenario_upload, rough, "the same on a rough network", 2 },
   { "early", scenario_early, NULL, "answers before the request was read are whole", 1 },
