@@ -18,7 +18,7 @@ YAMUX = "src/p2p/yamux/"
 fault("data beyond the receive window is taken", YAMUX + "yamux.c",
       "  if (h->length > s->recv_window) {\n    broken(y);\n    return false;", "  if (0) {\n    return false;")
 fault("the receive window is not used up", YAMUX + "yamux.c", "s->recv_window -= h->length;", "(void)s;")
-fault("a stream that the peer opened is not acknowledged", YAMUX + "yamux.c", "  ocf_yamux_stream_pend(y, s, PEND_ACK);\n", "")
+fault("a stream that the peer opened is not acknowledged", YAMUX + "yamux_stream.c", "  ocf_yamux_stream_pend(y, s, PEND_ACK);\n", "")
 fault("the acknowledgement goes out a second time", YAMUX + "yamux_out.c",
       "  if (flags != 0)\n    ocf_yamux_stream_unpend(s, PEND_ACK);\n", "")
 fault("one stream too many waits for its acknowledgement", YAMUX + "yamux_stream.c",
