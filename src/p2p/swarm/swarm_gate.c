@@ -104,14 +104,13 @@ int ocf_swarm_gate_enter(struct ocf_swarm *sw, const struct ocf_ip_addr *ip)
   int err = gate_get(sw, key, prefix(ip, false, key), false, &g);
   if (err == 0)
     err = admit(sw, g);
-  if (err == 0 && n_net > 0)
+  if (err == 0 && n_net > 0) {
+    g->n++; /* counted as in use, so that making the second cannot evict the first */
     err = gate_get(sw, net_key, n_net, true, &net);
+    g->n--;
+  }
   if (err == 0 && net != NULL)
     err = admit(sw, net);
-  if (err != 0)
-    return err;
-  /* Making the second may have evicted the first, which had no connection: look again. */
-  err = gate_get(sw, key, prefix(ip, false, key), false, &g);
   if (err != 0)
     return err;
   enter(sw, g);
