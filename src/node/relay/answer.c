@@ -31,7 +31,8 @@ static int write_answer_head(struct ocf_request *rq, const struct ocf_h1_head *h
   const char *node = rq->target->service == NULL ? rq->target->host : s->relay->self;
   edits[n++] = OCF_H1_EDIT(OCF_H1_SET, "X-Request-Id", ocf_request_id(rq));
   if (node[0] != '\0')
-    edits[n++] = OCF_H1_EDIT(OCF_H1_SET, "X-Computing-Node", ocf_bytes(node, strlen(node)));
+    edits[n++] = OCF_H1_EDIT(rq->passed_on ? OCF_H1_DEFAULT : OCF_H1_SET, "X-Computing-Node",
+                             ocf_bytes(node, strlen(node)));
   if (rq->sse) {
     edits[n++] = OCF_H1_EDIT(OCF_H1_DEFAULT, "Cache-Control", OCF_STR("no-cache"));
     edits[n++] = OCF_H1_EDIT(OCF_H1_DEFAULT, "X-Accel-Buffering", OCF_STR("no"));
@@ -51,6 +52,8 @@ static int write_answer_head(struct ocf_request *rq, const struct ocf_h1_head *h
 void ocf_relay_request_up_head(struct ocf_request *rq)
 {
   const struct ocf_h1_head *h = ocf_h1_client_head(&rq->up->h1);
+  if (ocf_relay_request_elsewhere(rq, h->status))
+    return;
   rq->status = h->status;
   rq->first_byte_ns = loop_of(rq)->now_ns;
   rq->sse = is_sse(h);

@@ -130,6 +130,55 @@ void ocf_request_to_peer(struct ocf_request *rq, const struct ocf_peerid *peer,
 /* Forwards to a service of this node. */
 void ocf_request_to_service(struct ocf_request *rq, struct ocf_service *service,
                             struct ocf_bytes target);
+
+/* ---- requests that one of several targets may answer ---- */
+
+/* Where one attempt goes. */
+struct ocf_hop {
+  struct ocf_service *service; /* of this node; NULL: to `peer` */
+  struct ocf_peerid peer;
+  struct ocf_bytes target; /* "/path?query"; copied by who is given it */
+  bool passes_on; /* the peer hands it to another one, which it names in X-Computing-Node */
+};
+
+/* Who picks targets, attempt by attempt; embedded in its owner, who keeps it until `done`. */
+struct ocf_chooser {
+  const struct ocf_chooser_ops *ops;
+};
+
+struct ocf_chooser_ops {
+  /* Where the next attempt goes, or false: nobody is left. The views live until the next call. */
+  bool (*next)(struct ocf_chooser *c, struct ocf_hop *out);
+  /* The attempt that `next` gave last: `status` of its answer, or 0 and why there was none. After
+   * an answer that was passed on nothing but `done` follows. */
+  void (*result)(struct ocf_chooser *c, unsigned status, int err);
+  /* The request has ended, however it did. */
+  void (*done)(struct ocf_chooser *c);
+};
+
+/* Forwards to the hops of `c`, one after another, until one answers; an answer 502 or 503 counts as
+ * a failure while another hop is left. The limits of retries hold: options retry.*. */
+void ocf_request_to_chosen(struct ocf_request *rq, struct ocf_chooser *c);
+
+/* Who must see the request's body before it can be decided; embedded in its owner. */
+struct ocf_body_reader {
+  const struct ocf_body_reader_ops *ops;
+};
+
+struct ocf_body_reader_ops {
+  /* The next piece, which is kept for the target as well; `end`: it was the last (it may be empty).
+   * Calls an ending above once it knows enough, at the last piece at the latest; it bounds what is
+   * kept by ending in time. */
+  void (*piece)(struct ocf_body_reader *b, struct ocf_request *rq, struct ocf_bytes data, bool end);
+  /* The request has ended: it was answered here, the client left, or the relay goes. Not called
+   * when it was forwarded. */
+  void (*gone)(struct ocf_body_reader *b);
+};
+
+/* Instead of an ending: reads the body through `b`, and lets a client that waits for 100 Continue
+ * send it. `piece` may be called before this returns. */
+void ocf_request_read_body(struct ocf_request *rq, struct ocf_body_reader *b);
+
 /* What X-Computing-Node says on answers that this node's own services give; "" = not set. */
 void ocf_relay_set_self(struct ocf_relay *r, const char *peer_id);
 

@@ -72,7 +72,10 @@ struct ocf_request {
   bool replayable; /* `body` still holds all of it */
   bool answering;  /* the head of the answer went to the client */
   bool sse, sse_error_seen;
-  struct ocf_parked *parked; /* whoever will answer */
+  struct ocf_parked *parked;      /* whoever will answer */
+  struct ocf_body_reader *reader; /* whoever must see the body before the target is known */
+  struct ocf_chooser *chooser;    /* who picks targets; NULL: there is but one */
+  bool passed_on;                 /* the target is not who computes */
   struct target *target;
   struct ocf_upstream *up;
   struct ocf_queue head, body; /* the head for the target; payload not sent or kept for a retry */
@@ -179,6 +182,8 @@ void ocf_relay_request_up_drained(struct ocf_request *rq);
 void ocf_relay_request_deadline(struct ocf_request *rq, uint64_t after_ns);
 /* Lets go of the connection to the target, if there is one. */
 void ocf_relay_request_drop_up(struct ocf_request *rq, enum ocf_chan_end how);
+/* An answer of this status has come: true when it counts as a failure and another hop is tried. */
+bool ocf_relay_request_elsewhere(struct ocf_request *rq, unsigned status);
 
 /* answer.c: the functions of request.c's list that bring the answer back, and its bad end: shows a
  * failure to a client that has part of the answer, then ends the session. */

@@ -65,11 +65,12 @@ static size_t n_up; /* streams opened to the peer so far */
 static int open_result;
 static struct ocf_upstream *pending;
 
+static struct ocf_peerid asked[4]; /* whom each stream is to */
+
 static struct ocf_chan *peer_open(void *ctx, const struct ocf_peerid *peer, struct ocf_upstream *u,
                                   uint64_t *ticket, int *err)
 {
   (void)ctx;
-  (void)peer;
   *err = open_result;
   if (open_result == OCF_EAGAIN) {
     pending = u;
@@ -79,6 +80,7 @@ static struct ocf_chan *peer_open(void *ctx, const struct ocf_peerid *peer, stru
     return NULL;
   assert_true(n_up < OCF_ARRAY_LEN(up));
   up[n_up].chan.ops = &wire_ops;
+  asked[n_up] = *peer;
   return &up[n_up++].chan;
 }
 
@@ -102,11 +104,76 @@ static struct ocf_metrics metrics;
 static struct ocf_relay *relay;
 static struct ocf_peerid peer;
 
-/* Everything goes to the peer, but /here is answered at once. */
+/* Picks peers in turn, and reads bodies until one has an 'x' or ends. */
+static struct picker {
+  struct ocf_chooser c;
+  struct ocf_body_reader b;
+  struct ocf_peerid peers[3];
+  size_t n, at;
+  char seen[64]; /* of the body */
+  unsigned status;
+  int err, n_results, n_done, n_gone;
+  bool passes_on;
+} picker;
+
+static bool pick_next(struct ocf_chooser *c, struct ocf_hop *out)
+{
+  struct picker *p = OCF_CONTAINER_OF(c, struct picker, c);
+  if (p->at == p->n)
+    return false;
+  out->peer = p->peers[p->at++];
+  out->target = OCF_STR("/chosen");
+  out->passes_on = p->passes_on;
+  return true;
+}
+
+static void pick_result(struct ocf_chooser *c, unsigned status, int err)
+{
+  struct picker *p = OCF_CONTAINER_OF(c, struct picker, c);
+  p->status = status;
+  p->err = err;
+  p->n_results++;
+}
+
+static void pick_done(struct ocf_chooser *c)
+{
+  OCF_CONTAINER_OF(c, struct picker, c)->n_done++;
+}
+
+static const struct ocf_chooser_ops picker_ops = { pick_next, pick_result, pick_done };
+
+static void read_piece(struct ocf_body_reader *b, struct ocf_request *rq, struct ocf_bytes data,
+                       bool end)
+{
+  struct picker *p = OCF_CONTAINER_OF(b, struct picker, b);
+  strncat(p->seen, (const char *)data.p, data.n);
+  if (strchr(p->seen, '!') != NULL)
+    ocf_request_fail(rq, 400, "no", "no", 0);
+  else if (end || strchr(p->seen, 'x') != NULL)
+    ocf_request_to_chosen(rq, &p->c);
+}
+
+static void read_gone(struct ocf_body_reader *b)
+{
+  OCF_CONTAINER_OF(b, struct picker, b)->n_gone++;
+}
+
+static const struct ocf_body_reader_ops reader_ops = { read_piece, read_gone };
+
+/* Everything goes to the peer, but /here is answered at once, and what is under /any goes to whom
+ * the picker picks. */
 static void route(void *ctx, struct ocf_request *rq)
 {
   const struct ocf_h1_head *h = ocf_request_head(rq);
   (void)ctx;
+  if (ocf_bytes_eq(h->path, OCF_STR("/any"))) {
+    ocf_request_to_chosen(rq, &picker.c);
+    return;
+  }
+  if (ocf_bytes_eq(h->path, OCF_STR("/any/body"))) {
+    ocf_request_read_body(rq, &picker.b);
+    return;
+  }
   if (ocf_bytes_eq(h->path, OCF_STR("/here")))
     ocf_request_reply(rq, 200, "text/plain", OCF_STR("hi"), NULL, 0);
   else
@@ -144,6 +211,9 @@ static int setup(void **state)
   ocf_rng_seed(&rng, 7);
   ocf_metrics_init(&metrics);
   ocf_peerid_from_key(OCF_STR("a key"), &peer);
+  picker = (struct picker){ .c.ops = &picker_ops, .b.ops = &reader_ops, .n = 2 };
+  ocf_peerid_from_key(OCF_STR("first"), &picker.peers[0]);
+  ocf_peerid_from_key(OCF_STR("second"), &picker.peers[1]);
   assert_int_equal(ocf_loop_init(&loop, &env, &alloc, &rng, NULL, &metrics, 1), 0);
   relay = ocf_relay_new(&loop, &cfg, route, &peer_ops, NULL);
   assert_non_null(relay);
@@ -441,10 +511,131 @@ static void test_a_burst_that_the_peer_cannot_take_yet_waits(void **state)
   assert_int_equal(n_up, 1);
 }
 
+static const char any[] = "GET /any HTTP/1.1\r\nHost: h\r\n\r\n";
+
+static void test_a_chosen_hop_that_fails_is_followed_by_the_next(void **state)
+{
+  (void)state;
+  say(&client, any);
+  assert_true(ocf_peerid_eq(&asked[0], &picker.peers[0]));
+  up[0].chan.user_ops->closed(up[0].chan.user, OCF_ERESET);
+  assert_int_equal(picker.err, OCF_ERESET);
+  assert_true(ocf_peerid_eq(&asked[1], &picker.peers[1]));
+  assert_true(got(&up[1], "GET /chosen HTTP/1.1\r\n"));
+  say(&up[1], "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  assert_true(got(&client, "HTTP/1.1 200 OK\r\n"));
+  assert_int_equal(picker.status, 200);
+  assert_int_equal(picker.n_results, 2);
+  assert_int_equal(picker.n_done, 1);
+}
+
+static void test_an_answer_503_is_passed_on_only_when_nobody_else_is_left(void **state)
+{
+  static const char busy[] = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
+  (void)state;
+  say(&client, any);
+  say(&up[0], busy);
+  assert_int_equal(client.n_sent, 0);
+  assert_true(up[0].ended);
+  assert_int_equal(n_up, 2);
+  say(&up[1], busy);
+  assert_true(got(&client, "HTTP/1.1 503"));
+  assert_true(got(&client, "\r\n\r\nbusy"));
+  assert_int_equal(picker.n_results, 2);
+  assert_int_equal(picker.n_done, 1);
+}
+
+static void test_hops_that_cannot_be_reached_end_in_one_clear_error(void **state)
+{
+  (void)state;
+  open_result = OCF_EUNREACH;
+  say(&client, any);
+  assert_true(got(&client, "HTTP/1.1 502"));
+  assert_true(got(&client, "workers_unreachable"));
+  assert_int_equal(picker.n_results, 2);
+  assert_int_equal(picker.n_done, 1);
+}
+
+static void test_nobody_to_choose_is_503_with_retry_after(void **state)
+{
+  (void)state;
+  picker.n = 0;
+  say(&client, any);
+  assert_true(got(&client, "HTTP/1.1 503"));
+  assert_true(got(&client, "Retry-After: 1"));
+  assert_int_equal(picker.n_done, 1);
+}
+
+static void test_a_hop_that_passes_on_keeps_who_computed(void **state)
+{
+  (void)state;
+  picker.passes_on = true;
+  say(&client, any);
+  say(&up[0], "HTTP/1.1 200 OK\r\nX-Computing-Node: somebody\r\nContent-Length: 0\r\n\r\n");
+  assert_true(got(&client, "X-Computing-Node: somebody\r\n"));
+}
+
+static const char post[] = "POST /any/body HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n";
+
+static void test_a_body_is_read_before_the_choice_and_sent_whole(void **state)
+{
+  (void)state;
+  say(&client, post);
+  say(&client, "ab");
+  assert_int_equal(n_up, 0);
+  say(&client, "cx");
+  assert_int_equal(n_up, 1);
+  say(&client, "yz");
+  assert_string_equal(picker.seen, "abcx");
+  assert_string_equal(up[0].sent + up[0].n_sent - 10, "\r\n\r\nabcxyz");
+  up[0].chan.user_ops->closed(up[0].chan.user, OCF_ERESET);
+  assert_string_equal(up[1].sent + up[1].n_sent - 10, "\r\n\r\nabcxyz");
+  assert_int_equal(picker.n_gone, 0);
+}
+
+static void test_a_reader_hears_of_a_client_that_leaves(void **state)
+{
+  (void)state;
+  say(&client, post);
+  say(&client, "ab");
+  client.chan.user_ops->closed(client.chan.user, OCF_ERESET);
+  ocf_loop_run_deferred(&loop);
+  assert_int_equal(picker.n_gone, 1);
+  assert_int_equal(picker.n_done, 0);
+}
+
+static void test_a_reader_may_refuse(void **state)
+{
+  (void)state;
+  say(&client, post);
+  say(&client, "a!bcde");
+  assert_true(got(&client, "HTTP/1.1 400"));
+  assert_int_equal(picker.n_gone, 1);
+}
+
+static void test_a_client_that_waits_for_100_is_told_to_send_what_the_choice_needs(void **state)
+{
+  (void)state;
+  say(&client, "POST /any/body HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+               "Content-Length: 6\r\n\r\n");
+  assert_true(got(&client, "HTTP/1.1 100 "));
+  say(&client, "x12345");
+  assert_int_equal(n_up, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
+    T(test_a_chosen_hop_that_fails_is_followed_by_the_next),
+    T(test_an_answer_503_is_passed_on_only_when_nobody_else_is_left),
+    T(test_hops_that_cannot_be_reached_end_in_one_clear_error),
+    T(test_nobody_to_choose_is_503_with_retry_after),
+    T(test_a_hop_that_passes_on_keeps_who_computed),
+    T(test_a_body_is_read_before_the_choice_and_sent_whole),
+    T(test_a_reader_hears_of_a_client_that_leaves),
+    T(test_a_reader_may_refuse),
+    T(test_a_client_that_waits_for_100_is_told_to_send_what_the_choice_needs),
     T(test_a_request_goes_out_rewritten_and_its_answer_comes_back),
     T(test_a_kept_stream_carries_the_next_request),
     T(test_pipelined_requests_are_answered_in_order),

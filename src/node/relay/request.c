@@ -129,6 +129,19 @@ static void leave_target(struct ocf_request *rq)
   ocf_relay_target_put(t);
 }
 
+/* Tells those who route the request that it has ended. */
+static void let_go(struct ocf_request *rq)
+{
+  struct ocf_body_reader *b = rq->reader;
+  struct ocf_chooser *c = rq->chooser;
+  rq->reader = NULL;
+  rq->chooser = NULL;
+  if (b != NULL)
+    b->ops->gone(b);
+  if (c != NULL)
+    c->ops->done(c);
+}
+
 void ocf_relay_request_finish(struct ocf_request *rq, const char *outcome)
 {
   struct session *s = rq->session;
@@ -136,6 +149,7 @@ void ocf_relay_request_finish(struct ocf_request *rq, const char *outcome)
   if (rq->parked != NULL)
     (void)ocf_request_unpark(rq->parked);
   release_up(rq);
+  let_go(rq);
   count(rq);
   ocf_relay_request_log(rq, outcome);
   ocf_alarm_stop(s->relay->loop, &rq->alarm);
@@ -200,7 +214,11 @@ static bool may_retry(struct ocf_request *rq)
 static void fail_before_answer(struct ocf_request *rq, int err)
 {
   bool peer = rq->target->service == NULL;
-  if (err == OCF_ELIMIT || err == OCF_ENOMEM)
+  if (rq->chooser != NULL && err != OCF_ETIME && err != OCF_ENOMEM)
+    ocf_relay_request_problem(rq, 502, "workers_unreachable",
+                              "no worker that offers this answered; another attempt may succeed",
+                              0);
+  else if (err == OCF_ELIMIT || err == OCF_ENOMEM)
     ocf_relay_request_problem(rq, 503, "overloaded", "no free connection to the target, try again",
                               1);
   else if (err == OCF_EUNREACH && peer)
@@ -238,6 +256,26 @@ static unsigned upstream_label(int err, bool got_bytes)
 }
 
 static void try_acquire(struct ocf_request *rq);
+static bool next_hop(struct ocf_request *rq);
+
+/* After a failure before the answer: the attempt has been reported to the chooser. */
+static bool try_again(struct ocf_request *rq, int err, bool got_bytes)
+{
+  bool again = !got_bytes && err != OCF_ETIME && err != OCF_EUNREACH && err != OCF_EUNSUPP;
+  if (rq->chooser != NULL)
+    return !got_bytes && may_retry(rq) && next_hop(rq);
+  if (again && may_retry(rq)) {
+    try_acquire(rq);
+    return true;
+  }
+  return false;
+}
+
+static void report(struct ocf_request *rq, unsigned status, int err)
+{
+  if (rq->chooser != NULL)
+    rq->chooser->ops->result(rq->chooser, status, err);
+}
 
 void ocf_relay_request_up_failed(struct ocf_request *rq, int err, bool got_bytes)
 {
@@ -251,11 +289,24 @@ void ocf_relay_request_up_failed(struct ocf_request *rq, int err, bool got_bytes
         "the connection to the model server broke off in the middle of the answer");
     return;
   }
-  bool again = !got_bytes && err != OCF_ETIME && err != OCF_EUNREACH && err != OCF_EUNSUPP;
-  if (again && may_retry(rq))
-    try_acquire(rq);
-  else
+  report(rq, 0, err);
+  if (!try_again(rq, err, got_bytes))
     fail_before_answer(rq, err);
+}
+
+bool ocf_relay_request_elsewhere(struct ocf_request *rq, unsigned status)
+{
+  report(rq, status, 0);
+  if (rq->chooser == NULL || (status != 502 && status != 503) || !may_retry(rq))
+    return false;
+  struct ocf_upstream *up = rq->up;
+  rq->up = NULL;
+  if (!next_hop(rq)) { /* nobody else: this answer is the best there is */
+    rq->up = up;
+    return false;
+  }
+  ocf_relay_upstream_drop(up, OCF_CHAN_ABORT);
+  return true;
 }
 
 /* ---- time ---- */
@@ -286,6 +337,7 @@ static void out_of_time(struct ocf_request *rq)
     return;
   }
   ocf_relay_request_drop_up(rq, OCF_CHAN_ABORT);
+  report(rq, 0, OCF_ETIME);
   fail_before_answer(rq, OCF_ETIME);
 }
 
@@ -455,17 +507,31 @@ static int build_head(struct ocf_request *rq, struct ocf_bytes target)
   return r != 0 ? r : ocf_queue_add(&rq->head, b->p, b->n);
 }
 
+static void enter_target(struct ocf_request *rq, struct target *t)
+{
+  t->n_requests++; /* first, since it may be the one that is left */
+  leave_target(rq);
+  rq->target = t;
+}
+
+static void begin_forwarding(struct ocf_request *rq)
+{
+  const struct ocf_relay_config *cfg = cfg_of(rq);
+  rq->reader = NULL;
+  rq->forwarded = true;
+  rq->replayable =
+      cfg->retry_enabled && cfg->retry_body_hold > 0 && rq->body_total <= cfg->retry_body_hold;
+  rq->session->relay->window_requests++;
+}
+
 void ocf_relay_request_forward(struct ocf_request *rq, struct target *t, struct ocf_bytes target)
 {
   if (t == NULL) {
     ocf_relay_request_problem(rq, 503, "overloaded", "this node is out of memory, try again", 1);
     return;
   }
-  rq->target = t;
-  t->n_requests++;
-  rq->forwarded = true;
-  rq->replayable = cfg_of(rq)->retry_enabled && cfg_of(rq)->retry_body_hold > 0;
-  rq->session->relay->window_requests++;
+  enter_target(rq, t);
+  begin_forwarding(rq);
   if (build_head(rq, target) != 0) {
     ocf_relay_request_problem(rq, 400, "bad_request",
                               "the request cannot be forwarded in valid form", 0);
@@ -474,9 +540,76 @@ void ocf_relay_request_forward(struct ocf_request *rq, struct target *t, struct 
   try_acquire(rq);
 }
 
+/* Starts the next attempt; false when there is nobody left to ask. */
+static bool next_hop(struct ocf_request *rq)
+{
+  struct ocf_relay *r = rq->session->relay;
+  struct ocf_hop hop = { .service = NULL };
+  struct target *t = NULL;
+  if (!rq->chooser->ops->next(rq->chooser, &hop))
+    return false;
+  if (hop.service != NULL)
+    t = &hop.service->target;
+  else
+    t = ocf_relay_target_for_peer(r, &hop.peer);
+  if (t == NULL)
+    return false;
+  enter_target(rq, t);
+  rq->passed_on = hop.passes_on;
+  rq->open_until_ns = 0;
+  ocf_queue_clear(&rq->head);
+  if (build_head(rq, hop.target) != 0)
+    return false;
+  try_acquire(rq);
+  return true;
+}
+
+void ocf_request_to_chosen(struct ocf_request *rq, struct ocf_chooser *c)
+{
+  OCF_ASSERT(rq->chooser == NULL);
+  rq->chooser = c;
+  begin_forwarding(rq);
+  if (next_hop(rq))
+    return;
+  ocf_relay_request_problem(rq, 503, "no_provider", "nobody can take this request now, try again",
+                            1);
+}
+
+/* Reading the body for the route: what has come is kept for the target and credited at once, since
+ * the reader bounds it. */
+static void show_body(struct ocf_request *rq, struct ocf_bytes data, bool end)
+{
+  if (data.n > 0 && ocf_queue_add(&rq->body, data.p, data.n) != 0) {
+    ocf_relay_request_problem(rq, 503, "overloaded", "this node is out of memory, try again", 1);
+    return;
+  }
+  rq->body_total += data.n;
+  ocf_chan_consumed(rq->session->chan, data.n);
+  rq->reader->ops->piece(rq->reader, rq, data, end);
+}
+
+void ocf_request_read_body(struct ocf_request *rq, struct ocf_body_reader *b)
+{
+  struct session *s = rq->session;
+  OCF_ASSERT(rq->active && rq->reader == NULL);
+  rq->reader = b;
+  if (ocf_h1_server_head(&s->h1)->framing == OCF_H1_FRAMING_NONE) {
+    show_body(rq, ocf_bytes(NULL, 0), true);
+    return;
+  }
+  if (ocf_h1_server_take_continue(&s->h1)) {
+    struct ocf_bytes v = OCF_STR(OCF_H1_CONTINUE);
+    (void)!ocf_chan_write(s->chan, &v, 1); /* a client that is gone is told by its channel */
+  }
+}
+
 void ocf_relay_request_body(struct ocf_request *rq, struct ocf_bytes data)
 {
   rq->bytes_in += data.n;
+  if (rq->active && rq->reader != NULL) {
+    show_body(rq, data, false);
+    return;
+  }
   if (!rq->active || !rq->forwarded) { /* answered already: read away */
     ocf_chan_consumed(rq->session->chan, data.n);
     return;
@@ -502,6 +635,10 @@ void ocf_relay_request_body(struct ocf_request *rq, struct ocf_bytes data)
 void ocf_relay_request_body_end(struct ocf_request *rq)
 {
   rq->body_ended = true;
+  if (rq->active && rq->reader != NULL) {
+    show_body(rq, ocf_bytes(NULL, 0), true);
+    return;
+  }
   if (!rq->active || !up_ready(rq))
     return;
   int r = send_end(rq);
