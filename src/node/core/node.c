@@ -59,14 +59,14 @@ static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
   case OCF_SWARM_PEER_DOWN: log_peer(n, ev, "peer lost"); break;
   case OCF_SWARM_DIAL_FAILED: log_peer(n, ev, "peer cannot be dialled"); break;
   case OCF_SWARM_PEER_IDENTIFIED: break;
+  case OCF_SWARM_STREAM_IN: ocf_node_http_stream_in(n, ev); break;
   case OCF_SWARM_OPENED:
   case OCF_SWARM_OPEN_FAILED:
-  case OCF_SWARM_STREAM_IN:
   case OCF_SWARM_STREAM_UP:
   case OCF_SWARM_DATA:
   case OCF_SWARM_FIN:
   case OCF_SWARM_WRITABLE:
-  case OCF_SWARM_STREAM_GONE: ocf_node_stream_event(n, ev); break;
+  case OCF_SWARM_STREAM_GONE: break; /* the streams' users get these */
   }
 }
 

@@ -32,7 +32,7 @@ struct ocf_node {
 
 /* streams.c */
 extern const struct ocf_relay_peer_ops ocf_node_peer_ops;
-void ocf_node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev);
+void ocf_node_http_stream_in(struct ocf_node *n, const struct ocf_swarm_event *ev);
 void ocf_node_streams_free(struct ocf_node *n);
 /* Whether a channel that its user has closed still has bytes to send. */
 bool ocf_node_streams_sending(const struct ocf_node *n);

@@ -7,6 +7,7 @@ static const char http_proto[] = "/libp2p-http";
 enum { OPEN_TIMEOUT_S = 15 };
 
 struct streamchan {
+  struct ocf_stream_user user;
   struct ocf_chan chan;
   struct ocf_list link;
   struct ocf_node *node;
@@ -76,12 +77,15 @@ static void on_alarm(struct ocf_alarm *a)
   fail(sc, OCF_ETIME);
 }
 
+static void on_event(struct ocf_stream_user *u, const struct ocf_swarm_event *ev);
+
 static struct streamchan *make(struct ocf_node *n)
 {
   struct streamchan *sc = OCF_NEW(n->loop.alloc, struct streamchan);
   if (sc == NULL)
     return NULL;
   sc->node = n;
+  sc->user.on_event = on_event;
   sc->alarm.fire = on_alarm;
   ocf_queue_init(&sc->out, &n->loop.chunks);
   ocf_list_push_back(&n->streams, &sc->link);
@@ -205,7 +209,8 @@ static struct ocf_chan *peer_open(void *ctx, const struct ocf_peerid *peer, stru
   sc->chan.ops = &chan_ops;
   sc->up = up;
   uint64_t deadline = ocf_time_add(n->loop.now_ns, OPEN_TIMEOUT_S * OCF_NS_PER_S);
-  *err = ocf_swarm_open(n->swarm, n->loop.now_ns, peer, &proto, 1, deadline, sc, &sc->s, ticket);
+  *err = ocf_swarm_open(n->swarm, n->loop.now_ns, peer, &proto, 1, deadline, &sc->user, &sc->s,
+                        ticket);
   if (*err == 0) {
     count_stream(sc, false);
     return &sc->chan;
@@ -230,7 +235,7 @@ static void peer_cancel(void *ctx, struct ocf_upstream *up, uint64_t ticket)
 
 const struct ocf_relay_peer_ops ocf_node_peer_ops = { peer_open, peer_cancel };
 
-static void on_stream_in(struct ocf_node *n, const struct ocf_swarm_event *ev)
+void ocf_node_http_stream_in(struct ocf_node *n, const struct ocf_swarm_event *ev)
 {
   struct ocf_caller caller = { .kind = OCF_CALLER_PEER, .peer = *ev->peer };
   struct streamchan *sc = ocf_node_pressure(n) < OCF_NODE_SHED_CONNS ? make(n) : NULL;
@@ -241,7 +246,7 @@ static void on_stream_in(struct ocf_node *n, const struct ocf_swarm_event *ev)
   sc->chan.ops = &chan_ops;
   sc->s = ev->stream;
   count_stream(sc, true);
-  ocf_stream_set_user(ev->stream, sc);
+  ocf_stream_set_user(ev->stream, &sc->user);
   (void)ocf_relay_serve(n->relay, &sc->chan, &caller); /* on failure it has ended the channel */
 }
 
@@ -287,11 +292,10 @@ static void on_gone(struct streamchan *sc, int err)
   fail(sc, err == 0 ? OCF_EEOF : err);
 }
 
-void ocf_node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev)
+static void on_event(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
 {
-  struct streamchan *sc = ev->user;
+  struct streamchan *sc = OCF_CONTAINER_OF(u, struct streamchan, user);
   switch (ev->type) {
-  case OCF_SWARM_STREAM_IN: on_stream_in(n, ev); return;
   case OCF_SWARM_OPENED: on_opened(sc, ev->stream); return;
   case OCF_SWARM_OPEN_FAILED: on_open_failed(sc, ev->err); return;
   case OCF_SWARM_STREAM_UP:
@@ -302,6 +306,7 @@ void ocf_node_stream_event(struct ocf_node *n, const struct ocf_swarm_event *ev)
       sc->chan.user_ops->eof(sc->chan.user);
     return;
   case OCF_SWARM_STREAM_GONE: on_gone(sc, ev->err); return;
+  case OCF_SWARM_STREAM_IN:
   case OCF_SWARM_PEER_UP:
   case OCF_SWARM_PEER_IDENTIFIED:
   case OCF_SWARM_PEER_DOWN:

@@ -206,6 +206,28 @@ static void effects(struct ocf_links *ls)
   }
 }
 
+static void hand_out(struct ocf_links *ls, const struct ocf_swarm_event *ev)
+{
+  struct ocf_stream_user *u = ev->user;
+  switch (ev->type) {
+  case OCF_SWARM_PEER_UP:
+  case OCF_SWARM_PEER_IDENTIFIED:
+  case OCF_SWARM_PEER_DOWN:
+  case OCF_SWARM_DIAL_FAILED:
+  case OCF_SWARM_STREAM_IN: ls->on_event(ls->user, ev); break;
+  case OCF_SWARM_OPENED:
+  case OCF_SWARM_OPEN_FAILED:
+  case OCF_SWARM_STREAM_UP:
+  case OCF_SWARM_DATA:
+  case OCF_SWARM_FIN:
+  case OCF_SWARM_WRITABLE:
+  case OCF_SWARM_STREAM_GONE:
+    if (u != NULL)
+      u->on_event(u, ev);
+    break;
+  }
+}
+
 /* Runs events until there is none. A call from inside an event's handler is left to the outer one.
  */
 static void pump(struct ocf_links *ls)
@@ -215,7 +237,7 @@ static void pump(struct ocf_links *ls)
     return;
   ls->pumping = true;
   while (ocf_swarm_event(ls->swarm, ls->loop->now_ns, &ev))
-    ls->on_event(ls->user, &ev);
+    hand_out(ls, &ev);
   ls->pumping = false;
 }
 

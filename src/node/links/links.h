@@ -10,7 +10,14 @@
 #include "node/loop/loop.h"
 #include "p2p/swarm/swarm.h"
 
-/* Called for each event of the swarm. It may call anything of the swarm's but ocf_swarm_event(). */
+/* What the `user` of every stream and of every ocf_swarm_open() points to here: whoever gets the
+ * stream's events. NULL: nobody does. */
+struct ocf_stream_user {
+  void (*on_event)(struct ocf_stream_user *u, const struct ocf_swarm_event *ev);
+};
+
+/* Called for the events of peers and for streams that come in; the rest goes to the streams' users.
+ * It may call anything of the swarm's but ocf_swarm_event(). */
 typedef void (*ocf_links_event_fn)(void *user, const struct ocf_swarm_event *ev);
 
 struct ocf_links {
