@@ -6,7 +6,7 @@ T ?=
 SECONDS ?= 10
 PREFIX ?= /usr/local
 
-.PHONY: help deps build demo test check interop e2e bench fuzz cov mutants install format gen clean
+.PHONY: help deps build demo test check interop e2e bench fuzz fuzz-cov cov mutants install format gen clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,10 @@ bench: build ## benchmarks beside HAProxy; results in build/bench
 fuzz: ## every fuzz target for SECONDS=10, or one with T=name
 	@tools/deps.sh build
 	@tools/fuzz.sh "$(SECONDS)" "$(T)"
+
+fuzz-cov: ## what each fuzz target's corpus reaches of its own module; fails below 80 %
+	@tools/deps.sh build
+	@tools/fuzz_cov.sh "$(T)"
 
 cov: ## line coverage by layer; fails below 90 % in layers 0-2
 	@tools/deps.sh build

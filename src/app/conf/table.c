@@ -191,22 +191,29 @@ bool ocf_conf_is_section(struct ocf_bytes key)
   return false;
 }
 
-/* Levenshtein's distance of two short texts; a large number for long ones. */
-static size_t distance(struct ocf_bytes a, struct ocf_bytes b)
+/* Levenshtein's distance of two short texts; a large number for long ones and for those that are
+ * further apart than `most`: a file of nothing but mistakes is compared with every name. */
+static size_t distance(struct ocf_bytes a, struct ocf_bytes b, size_t most)
 {
   size_t row[OCF_CONF_KEY_MAX];
   if (a.n >= OCF_CONF_KEY_MAX || b.n >= OCF_CONF_KEY_MAX)
     return SIZE_MAX;
+  if (OCF_MAX(a.n, b.n) - OCF_MIN(a.n, b.n) > most)
+    return SIZE_MAX;
   for (size_t j = 0; j <= b.n; j++)
     row[j] = j;
   for (size_t i = 1; i <= a.n; i++) {
-    size_t diagonal = row[0];
+    size_t diagonal = row[0], near = i;
+    const char c = fold(a.p[i - 1], false);
     row[0] = i;
     for (size_t j = 1; j <= b.n; j++) {
-      size_t change = diagonal + (fold(a.p[i - 1], false) != fold(b.p[j - 1], false));
+      size_t change = diagonal + (c != fold(b.p[j - 1], false));
       diagonal = row[j];
       row[j] = OCF_MIN(change, OCF_MIN(row[j], row[j - 1]) + 1);
+      near = OCF_MIN(near, row[j]);
     }
+    if (near > most) /* the rows' least values never fall */
+      return SIZE_MAX;
   }
   return row[b.n];
 }
@@ -226,11 +233,11 @@ const char *ocf_conf_nearest(struct ocf_bytes key)
     size_t dot = known.n;
     if (known.p[known.n - 1] == '*')
       continue;
-    size_t d = distance(key, known);
+    size_t d = distance(key, known, least - 1);
     while (dot > 0 && known.p[dot - 1] != '.')
       dot--;
     /* The section was left out: "header_timeout" for "http.header_timeout". */
-    if (dot > 0 && distance(key, ocf_bytes(known.p + dot, known.n - dot)) == 0)
+    if (dot > 0 && distance(key, ocf_bytes(known.p + dot, known.n - dot), 0) == 0)
       d = 1;
     if (d < least) {
       least = d;
@@ -245,7 +252,7 @@ const char *ocf_conf_nearest_service_key(struct ocf_bytes key)
   const char *best = NULL;
   size_t least = reach(key.n) + 1;
   for (size_t i = 0; i < OCF_ARRAY_LEN(service_rows); i++) {
-    size_t d = distance(key, ocf_str(service_rows[i].key));
+    size_t d = distance(key, ocf_str(service_rows[i].key), least - 1);
     if (d < least) {
       least = d;
       best = service_rows[i].key;
