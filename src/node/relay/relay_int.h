@@ -1,6 +1,6 @@
 /* What the files of node/relay share. session.c reads clients, request.c carries one request to its
- * target, answer.c brings the answer back, upstream.c keeps connections to targets, service.c
- * checks services, reply.c answers here. */
+ * target, answer.c brings the answer back, upstream.c keeps connections to targets, ask.c
+ * makes requests of our own, service.c checks services, reply.c answers here. */
 #ifndef OCF_NODE_RELAY_RELAY_INT_H
 #define OCF_NODE_RELAY_RELAY_INT_H
 
@@ -12,6 +12,7 @@
 #include "http/h1/pace.h"
 #include "http/h1/server.h"
 #include "http/h1/sse.h"
+#include "node/relay/ask.h"
 #include "node/relay/relay.h"
 #include "obs/metric/metric.h"
 
@@ -38,7 +39,7 @@ struct ocf_service {
   enum ocf_service_health health;
   unsigned label; /* of its metrics */
   struct ocf_alarm alarm;
-  struct ocf_upstream *probe; /* a health check under way */
+  struct ocf_ask check; /* the health check */
 };
 
 enum upstream_state {
@@ -54,8 +55,8 @@ struct ocf_upstream {
   struct ocf_chan *chan; /* NULL while OPENING to a peer */
   struct ocf_h1_client h1;
   enum upstream_state state;
-  struct ocf_request *rq; /* BUSY or OPENING; NULL for a health check */
-  struct ocf_service *probing;
+  struct ocf_request *rq; /* BUSY or OPENING; NULL: `ask` */
+  struct ocf_ask *ask;
   uint64_t ticket;
   uint64_t idle_since_ns;
   struct ocf_list all_link, idle_link, age_link;
@@ -204,8 +205,9 @@ void ocf_relay_request_log(struct ocf_request *rq, const char *outcome);
  * OCF_EAGAIN: ocf_relay_request_up_ready() or ocf_relay_request_up_failed() follows. Else it cannot
  * be had and rq->up is NULL. */
 int ocf_relay_upstream_acquire(struct ocf_request *rq);
-/* The same for a health check of `sv`: sets sv->probe. */
-int ocf_relay_upstream_probe(struct ocf_service *sv);
+/* The same for `a`, on a connection of its own: sets a->up. 0: it is up, or
+ * ocf_relay_ask_ready() or ocf_relay_ask_failed() follows. */
+int ocf_relay_upstream_ask(struct ocf_ask *a, struct target *t);
 /* Gives a connection up whose answer is complete: back to the pool when it can be used again. */
 void ocf_relay_upstream_release(struct ocf_upstream *up);
 void ocf_relay_upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how);
@@ -216,10 +218,14 @@ void ocf_relay_target_init(struct target *t, struct ocf_relay *r);
 /* Frees a peer's target that nothing uses. */
 void ocf_relay_target_put(struct target *t);
 
+/* ask.c: what upstream.c tells it. After all but `ready` and a body the connection is given up. */
+void ocf_relay_ask_ready(struct ocf_ask *a);
+void ocf_relay_ask_head(struct ocf_ask *a, unsigned status);
+void ocf_relay_ask_body(struct ocf_ask *a, struct ocf_bytes data);
+void ocf_relay_ask_end(struct ocf_ask *a);
+void ocf_relay_ask_failed(struct ocf_ask *a, int err);
+
 /* service.c */
-/* `status` 0: it failed before an answer, `err` says why. */
-void ocf_relay_service_probe_ready(struct ocf_service *sv); /* the connection is up: asks */
-void ocf_relay_service_probe_done(struct ocf_service *sv, unsigned status, int err);
 void ocf_relay_service_free_all(struct ocf_relay *r);
 
 #endif

@@ -1,6 +1,7 @@
 /* Goal: one request's way, step by step: what the target is sent, what the client gets, who is
  * given credit when, and what each kind of failure looks like. Method: channels in memory whose far
  * ends the test plays; everything with time and two nodes is a simulator scenario instead. */
+#include "node/relay/ask.h"
 #include "node/relay/relay.h"
 #include "obs/metric/metric.h"
 #include "testing/test.h"
@@ -623,6 +624,74 @@ static void test_a_client_that_waits_for_100_is_told_to_send_what_the_choice_nee
   assert_int_equal(n_up, 1);
 }
 
+/* ---- requests of our own ---- */
+
+static struct {
+  unsigned status;
+  int err, n;
+  char body[16];
+} answer;
+
+static void on_answer(struct ocf_ask *a, unsigned status, struct ocf_bytes body, int err)
+{
+  (void)a;
+  answer.status = status;
+  answer.err = err;
+  answer.n++;
+  if (body.n > 0)
+    memcpy(answer.body, body.p, body.n);
+  answer.body[body.n] = '\0';
+}
+
+static struct ocf_ask begin_answer(void)
+{
+  memset(&answer, 0, sizeof(answer));
+  return (struct ocf_ask){ .done = on_answer };
+}
+
+static void test_an_ask_gathers_the_answer_and_closes(void **state)
+{
+  struct ocf_ask a = begin_answer();
+  (void)state;
+  assert_int_equal(ocf_ask_peer(&a, relay, &peer, "/v1/models", 10, OCF_NS_PER_S), 0);
+  assert_int_equal(ocf_ask_peer(&a, relay, &peer, "/v1/models", 10, OCF_NS_PER_S), OCF_EEXIST);
+  assert_true(got(&up[0], "GET /v1/models HTTP/1.1\r\n"));
+  say(&up[0], "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234");
+  assert_int_equal(answer.n, 0);
+  say(&up[0], "56789");
+  assert_int_equal(answer.n, 1);
+  assert_int_equal(answer.status, 200);
+  assert_string_equal(answer.body, "0123456789");
+  assert_true(up[0].ended);
+  assert_false(ocf_ask_busy(&a));
+}
+
+static void test_an_ask_ends_once_in_each_bad_case(void **state)
+{
+  static struct ocf_ask a; /* outlives the test: the relay goes with it under way */
+  (void)state;
+  a = begin_answer();
+  assert_int_equal(ocf_ask_peer(&a, relay, &peer, "/x", 4, OCF_NS_PER_S), 0);
+  say(&up[0], "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n01234");
+  assert_int_equal(answer.err, OCF_ELIMIT);
+  assert_int_equal(ocf_ask_peer(&a, relay, &peer, "/x", 4, OCF_NS_PER_S), 0);
+  up[1].chan.user_ops->closed(up[1].chan.user, OCF_ERESET);
+  assert_int_equal(answer.err, OCF_ERESET);
+  assert_int_equal(ocf_ask_peer(&a, relay, &peer, "/x", 4, OCF_NS_PER_S), 0);
+  say(&up[2], "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n012");
+  pass(2 * OCF_NS_PER_S);
+  assert_int_equal(answer.err, OCF_ETIME);
+  assert_int_equal(answer.n, 3);
+  open_result = OCF_EUNREACH;
+  assert_int_equal(ocf_ask_peer(&a, relay, &peer, "/x", 4, OCF_NS_PER_S), OCF_EUNREACH);
+  open_result = OCF_EAGAIN;
+  assert_int_equal(ocf_ask_peer(&a, relay, &peer, "/x", 4, OCF_NS_PER_S), 0);
+  ocf_ask_cancel(&a);
+  assert_int_equal(n_cancelled, 1);
+  assert_int_equal(ocf_ask_peer(&a, relay, &peer, "/x", 4, OCF_NS_PER_S), 0);
+  assert_int_equal(answer.n, 3);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -636,6 +705,8 @@ int main(void)
     T(test_a_reader_hears_of_a_client_that_leaves),
     T(test_a_reader_may_refuse),
     T(test_a_client_that_waits_for_100_is_told_to_send_what_the_choice_needs),
+    T(test_an_ask_gathers_the_answer_and_closes),
+    T(test_an_ask_ends_once_in_each_bad_case),
     T(test_a_request_goes_out_rewritten_and_its_answer_comes_back),
     T(test_a_kept_stream_carries_the_next_request),
     T(test_pipelined_requests_are_answered_in_order),

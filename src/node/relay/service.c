@@ -33,7 +33,7 @@ static void again_later(struct ocf_service *sv)
   ocf_alarm_start(relay_of(sv)->loop, &sv->alarm, after);
 }
 
-void ocf_relay_service_probe_done(struct ocf_service *sv, unsigned status, int err)
+static void checked(struct ocf_service *sv, unsigned status, int err)
 {
   struct ocf_metrics *m = relay_of(sv)->loop->metrics;
   bool ok = status >= 200 && status < 300;
@@ -50,42 +50,19 @@ void ocf_relay_service_probe_done(struct ocf_service *sv, unsigned status, int e
   again_later(sv);
 }
 
-void ocf_relay_service_probe_ready(struct ocf_service *sv)
+static void on_checked(struct ocf_ask *a, unsigned status, struct ocf_bytes body, int err)
 {
-  struct ocf_upstream *up = sv->probe;
-  struct ocf_buf *b = &relay_of(sv)->scratch;
-  struct ocf_h1_edit ua = OCF_H1_EDIT(OCF_H1_SET, "User-Agent", OCF_STR("ocf-health"));
-  struct ocf_h1_rewrite rw = { .connection = OCF_H1_CONN_CLOSE, .edits = &ua, .n_edits = 1 };
-  ocf_buf_clear(b);
-  int r = ocf_h1_make_request(b, OCF_H1_GET, ocf_bytes(sv->health_path, strlen(sv->health_path)),
-                              ocf_bytes(sv->target.host, strlen(sv->target.host)), &rw);
-  if (r == 0)
-    r = ocf_h1_client_start(&up->h1, OCF_H1_GET, OCF_H1_FRAMING_NONE, 0);
-  struct ocf_bytes v = ocf_buf_view(b);
-  if (r == 0)
-    r = ocf_chan_write(up->chan, &v, 1);
-  if (r != 0) {
-    sv->probe = NULL;
-    ocf_relay_upstream_drop(up, OCF_CHAN_ABORT);
-    ocf_relay_service_probe_done(sv, 0, r);
-    return;
-  }
-  ocf_alarm_start(relay_of(sv)->loop, &sv->alarm, PROBE_TIMEOUT_S * OCF_NS_PER_S);
+  (void)body;
+  checked(OCF_CONTAINER_OF(a, struct ocf_service, check), status, err);
 }
 
 static void on_alarm(struct ocf_alarm *a)
 {
   struct ocf_service *sv = OCF_CONTAINER_OF(a, struct ocf_service, alarm);
-  if (sv->probe != NULL) {
-    struct ocf_upstream *up = sv->probe;
-    sv->probe = NULL;
-    ocf_relay_upstream_drop(up, OCF_CHAN_ABORT);
-    ocf_relay_service_probe_done(sv, 0, OCF_ETIME);
-    return;
-  }
-  int r = ocf_relay_upstream_probe(sv);
+  int r = ocf_ask_service(&sv->check, relay_of(sv), sv, sv->health_path, 0,
+                          PROBE_TIMEOUT_S * OCF_NS_PER_S);
   if (r != 0)
-    ocf_relay_service_probe_done(sv, 0, r);
+    checked(sv, 0, r);
 }
 
 int ocf_relay_add_service(struct ocf_relay *r, const struct ocf_service_config *cfg)
@@ -109,6 +86,7 @@ int ocf_relay_add_service(struct ocf_relay *r, const struct ocf_service_config *
   sv->health_interval_ns = cfg->health_interval_ns;
   sv->failures_max = cfg->health_failures > 0 ? cfg->health_failures : 1;
   sv->alarm.fire = on_alarm;
+  sv->check.done = on_checked;
   ocf_list_push_back(&r->services, &sv->link);
   if (sv->health_path[0] == '\0')
     set_health(sv, OCF_SERVICE_WELL);

@@ -94,7 +94,7 @@ static void drop_idle(struct ocf_upstream *up, enum ocf_chan_end how)
 static void fail(struct ocf_upstream *up, int err)
 {
   struct ocf_request *rq = up->rq;
-  struct ocf_service *probing = up->probing;
+  struct ocf_ask *ask = up->ask;
   bool got = up->h1.got_bytes;
   if (err == OCF_ERESET && up->state == UP_BUSY && up->reused && !got)
     err = OCF_EEOF; /* closed while idle: the request never reached anybody */
@@ -102,9 +102,8 @@ static void fail(struct ocf_upstream *up, int err)
   if (rq != NULL) {
     rq->up = NULL;
     ocf_relay_request_up_failed(rq, err, got);
-  } else if (probing != NULL) {
-    probing->probe = NULL;
-    ocf_relay_service_probe_done(probing, 0, err);
+  } else if (ask != NULL) {
+    ocf_relay_ask_failed(ask, err);
   }
 }
 
@@ -117,14 +116,24 @@ static void break_off(struct ocf_upstream *up, int err)
   fail(up, err);
 }
 
-/* A health check needs the status only. */
-static void probe_done(struct ocf_upstream *up, unsigned status)
+static void tell_ask(struct ocf_upstream *up, enum ocf_h1_event ev, struct ocf_bytes data)
 {
-  struct ocf_service *sv = up->probing;
-  sv->probe = NULL;
-  up->probing = NULL;
-  ocf_relay_upstream_drop(up, OCF_CHAN_CLOSE);
-  ocf_relay_service_probe_done(sv, status, 0);
+  if (ev == OCF_H1_EV_HEAD)
+    ocf_relay_ask_head(up->ask, ocf_h1_client_head(&up->h1)->status);
+  else if (ev == OCF_H1_EV_BODY)
+    ocf_relay_ask_body(up->ask, data);
+  else
+    ocf_relay_ask_end(up->ask);
+}
+
+static void tell_request(struct ocf_upstream *up, enum ocf_h1_event ev, struct ocf_bytes data)
+{
+  if (ev == OCF_H1_EV_HEAD)
+    ocf_relay_request_up_head(up->rq);
+  else if (ev == OCF_H1_EV_BODY)
+    ocf_relay_request_up_body(up->rq, data);
+  else
+    ocf_relay_request_up_end(up->rq);
 }
 
 /* Hands one event of the answer to its user. False when `up` is not ours to touch any more. */
@@ -134,14 +143,8 @@ static bool deliver(struct ocf_upstream *up, enum ocf_h1_event ev, struct ocf_by
   up->held = true;
   switch (ev) {
   case OCF_H1_EV_HEAD:
-    if (up->probing != NULL) {
-      probe_done(up, ocf_h1_client_head(&up->h1)->status);
-      break;
-    }
-    ocf_relay_request_up_head(rq);
-    break;
-  case OCF_H1_EV_BODY: ocf_relay_request_up_body(rq, data); break;
-  case OCF_H1_EV_END: ocf_relay_request_up_end(rq); break;
+  case OCF_H1_EV_BODY:
+  case OCF_H1_EV_END: (up->ask != NULL ? tell_ask : tell_request)(up, ev, data); break;
   case OCF_H1_EV_ERROR:
     OCF_LOGF(up->relay->loop->log, "http", OCF_LOG_WARN, "target broke HTTP/1.1",
              OCF_LOG_STR("target", up->target->host),
@@ -226,8 +229,8 @@ static void ready(struct ocf_upstream *up)
   count_conn(up, 1);
   if (up->rq != NULL)
     ocf_relay_request_up_ready(up->rq);
-  else
-    ocf_relay_service_probe_ready(up->probing);
+  else if (up->ask->target != NULL) /* else it is being begun */
+    ocf_relay_ask_ready(up->ask);
 }
 
 static void on_connected(void *user)
@@ -307,17 +310,19 @@ int ocf_relay_upstream_acquire(struct ocf_request *rq)
   return err;
 }
 
-int ocf_relay_upstream_probe(struct ocf_service *sv)
+int ocf_relay_upstream_ask(struct ocf_ask *a, struct target *t)
 {
-  struct ocf_upstream *up = up_new(sv->target.relay, &sv->target);
+  struct ocf_upstream *up = up_new(t->relay, t);
   if (up == NULL)
     return OCF_ENOMEM;
-  up->probing = sv;
-  sv->probe = up;
+  up->ask = a;
+  a->up = up;
   int err = up_open(up);
-  if (err == OCF_EAGAIN)
+  if (err == 0)
+    ready(up);
+  if (err == 0 || err == OCF_EAGAIN)
     return 0;
-  sv->probe = NULL;
+  a->up = NULL;
   up_free(up);
   return err;
 }
@@ -398,7 +403,11 @@ void ocf_relay_upstream_free_all(struct ocf_relay *r)
   struct ocf_map_iter it = { 0 };
   struct ocf_map_node *n;
   OCF_LIST_FOREACH_SAFE (l, &r->upstreams) {
-    ocf_relay_upstream_drop(OCF_LIST_ENTRY(l, struct ocf_upstream, all_link), OCF_CHAN_ABORT);
+    struct ocf_upstream *up = OCF_LIST_ENTRY(l, struct ocf_upstream, all_link);
+    if (up->ask != NULL)
+      ocf_ask_cancel(up->ask);
+    else
+      ocf_relay_upstream_drop(up, OCF_CHAN_ABORT);
   }
   while (ocf_map_next(&r->peers, &it, &n))
     ocf_relay_target_put(OCF_CONTAINER_OF(n, struct target, node));
