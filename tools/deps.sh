@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build_pkgs="build-essential cmake ninja-build ccache pkg-config python3 libuv1-dev libssl-dev
-  libsodium-dev libyaml-dev libjansson-dev libcmocka-dev"
+  libsodium-dev libyaml-dev libjansson-dev liblmdb-dev libcurl4-openssl-dev libcmocka-dev"
 test_pkgs="clang clang-format lld llvm libclang-rt-14-dev universal-ctags python3-venv curl
   iproute2 procps prometheus ca-certificates"
 bench_pkgs="nginx-light haproxy wrk curl openssl python3-venv procps"

@@ -21,6 +21,8 @@ LIBS = {
     "sodium": (r"sodium\.h|sodium/.*", r"crypto/.*"),
     "crypto": (r"openssl/.*", r"crypto/.*"),
     "yaml": (r"yaml\.h", r"app/conf"),
+    "lmdb": (r"lmdb\.h", r"store/lmdb"),
+    "curl": (r"curl/.*", r"io/fetch"),
     "jansson": (r"jansson.*\.h", r"app/(dev|mock)"),
 }
 # What a layer without clock, file, socket, thread or global state needs of the C library.

@@ -7,6 +7,7 @@
 #include "base/core/core.h"
 #include "base/core/err.h"
 #include "base/rng/rng.h"
+#include "io/fetch/fetch.h"
 #include "node/env/env.h"
 
 struct ocf_uv;
@@ -29,6 +30,8 @@ struct ocf_uv *ocf_uv_new(size_t max_socks);
 void ocf_uv_free(struct ocf_uv *u);
 void ocf_uv_set_turn(struct ocf_uv *u, const struct ocf_uv_turn_ops *ops, void *user);
 struct ocf_env *ocf_uv_env(struct ocf_uv *u);
+/* How documents are fetched from now on; before the first one, or never. 0 or OCF_ENOMEM. */
+OCF_NODISCARD int ocf_uv_set_fetch(struct ocf_uv *u, const struct ocf_fetch_config *cfg);
 /* Monotonic time in ns. */
 uint64_t ocf_uv_now(void);
 /* Sockets open now. */

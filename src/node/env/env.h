@@ -45,6 +45,15 @@ enum { OCF_RESOLVE_MAX = 8 };
 typedef void (*ocf_resolved_fn)(void *user, uint64_t now_ns, int err, const struct ocf_ip_addr *ips,
                                 size_t n);
 
+/* A fetched document, valid for the call that shows it. */
+struct ocf_fetched {
+  int err;               /* 0: an answer came, whatever its status */
+  int status;            /* of the last answer, after redirects; 0: none came */
+  struct ocf_bytes body; /* whole when err is 0, else empty */
+  const char *text;      /* what went wrong, for people; "" when err is 0 */
+};
+typedef void (*ocf_fetched_fn)(void *user, uint64_t now_ns, const struct ocf_fetched *f);
+
 struct ocf_env_ops {
   /* Unix time in ns, for logs, signed records and ids; never for intervals. */
   uint64_t (*wall_ns)(struct ocf_env *env);
@@ -71,7 +80,25 @@ struct ocf_env_ops {
   /* Looks up `host` and calls `fn` once, later; there is no cancelling. OCF_ENOMEM, OCF_EIO. */
   int (*resolve)(struct ocf_env *env, const char *host, uint16_t port, ocf_resolved_fn fn,
                  void *user);
+  /* Calls `run(arg)` on another thread and `done(arg, now_ns)`, once it has ended, on the loop's:
+   * each exactly once, `done` never before this call has returned. For what blocks (the disk).
+   * `run` may touch only what `arg` owns. At most OCF_JOBS_MAX are outstanding, and they may wait
+   * for one another. A driver that ends waits for them and calls `done` then: after the node is
+   * gone, so `arg` must stand on its own. 0, OCF_ELIMIT or OCF_ENOMEM; nothing is called then. */
+  int (*job)(struct ocf_env *env, void (*run)(void *arg), void (*done)(void *arg, uint64_t now_ns),
+             void *arg);
+  /* GETs `url` (http or https, copied) and calls `fn` exactly once, later: for documents of the
+   * control plane. Up to 3 redirects are followed; certificates are verified. A body over
+   * `max_bytes` is OCF_ELIMIT, more than `timeout_ns` for all together OCF_ETIME, a name that is
+   * not known OCF_ENOENT, a certificate that does not hold OCF_EAUTH, a broken answer OCF_EPROTO,
+   * no libcurl OCF_EUNSUPP, anything else of the network OCF_EIO. 8 run at once, 64 more wait;
+   * beyond: OCF_ELIMIT. A driver that ends calls `fn` with OCF_ECANCELED: after the node is gone,
+   * as above. 0, OCF_EINVAL (not such a URL), OCF_ELIMIT or OCF_ENOMEM; `fn` is not called then. */
+  int (*fetch)(struct ocf_env *env, const char *url, size_t max_bytes, uint64_t timeout_ns,
+               ocf_fetched_fn fn, void *user);
 };
+
+enum { OCF_JOBS_MAX = 64 }; /* outstanding, of one env */
 
 struct ocf_env {
   const struct ocf_env_ops *ops;
