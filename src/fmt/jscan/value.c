@@ -4,31 +4,36 @@
 
 #include "fmt/jscan/jscan_int.h"
 
-uint8_t ocf_jscan_number_step(uint8_t part, uint8_t c)
+/* The place after a digit. */
+static uint8_t after_digit(uint8_t part, uint8_t c)
 {
-  bool digit = c >= '0' && c <= '9', e = c == 'e' || c == 'E';
   switch (part) {
   case OCF_JSCAN_N_SIGN:
-    if (c == '-')
-      return OCF_JSCAN_N_FIRST;
-    /* fall through */
-  case OCF_JSCAN_N_FIRST:
-    return c == '0' ? OCF_JSCAN_N_ZERO : digit ? OCF_JSCAN_N_INT : OCF_JSCAN_N_NONE;
-  case OCF_JSCAN_N_INT:
-    if (digit)
-      return OCF_JSCAN_N_INT;
-    /* fall through */
-  case OCF_JSCAN_N_ZERO: return c == '.' ? OCF_JSCAN_N_DOT : e ? OCF_JSCAN_N_E : OCF_JSCAN_N_NONE;
-  case OCF_JSCAN_N_DOT: return digit ? OCF_JSCAN_N_FRAC : OCF_JSCAN_N_NONE;
-  case OCF_JSCAN_N_FRAC: return digit ? OCF_JSCAN_N_FRAC : e ? OCF_JSCAN_N_E : OCF_JSCAN_N_NONE;
+  case OCF_JSCAN_N_FIRST: return c == '0' ? OCF_JSCAN_N_ZERO : OCF_JSCAN_N_INT;
+  case OCF_JSCAN_N_INT: return OCF_JSCAN_N_INT;
+  case OCF_JSCAN_N_DOT:
+  case OCF_JSCAN_N_FRAC: return OCF_JSCAN_N_FRAC;
   case OCF_JSCAN_N_E:
-    if (c == '+' || c == '-')
-      return OCF_JSCAN_N_E_SIGN;
-    /* fall through */
   case OCF_JSCAN_N_E_SIGN:
-  case OCF_JSCAN_N_EXP: return digit ? OCF_JSCAN_N_EXP : OCF_JSCAN_N_NONE;
-  default: return OCF_JSCAN_N_NONE;
+  case OCF_JSCAN_N_EXP: return OCF_JSCAN_N_EXP;
+  default: return OCF_JSCAN_N_NONE; /* after a zero */
   }
+}
+
+uint8_t ocf_jscan_number_step(uint8_t part, uint8_t c)
+{
+  bool integer = part == OCF_JSCAN_N_INT || part == OCF_JSCAN_N_ZERO;
+  if (c >= '0' && c <= '9')
+    return after_digit(part, c);
+  if (c == '-' && part == OCF_JSCAN_N_SIGN)
+    return OCF_JSCAN_N_FIRST;
+  if (c == '.' && integer)
+    return OCF_JSCAN_N_DOT;
+  if ((c == 'e' || c == 'E') && (integer || part == OCF_JSCAN_N_FRAC))
+    return OCF_JSCAN_N_E;
+  if ((c == '+' || c == '-') && part == OCF_JSCAN_N_E)
+    return OCF_JSCAN_N_E_SIGN;
+  return OCF_JSCAN_N_NONE;
 }
 
 bool ocf_jscan_number_ends(uint8_t part)
