@@ -167,6 +167,7 @@ void ocf_sim_proc_init(struct ocf_sim_proc *p, struct ocf_sim_net *n, struct ocf
   ocf_list_init(&p->socks);
   ocf_list_init(&p->zombies);
   ocf_list_init(&p->lookups);
+  ocf_list_init(&p->work);
   ocf_list_push_back(&m->procs, &p->link);
 }
 
@@ -190,6 +191,7 @@ static void close_listeners(struct ocf_sim_proc *p)
 void ocf_sim_proc_kill(struct ocf_sim_proc *p, bool power)
 {
   close_listeners(p);
+  work_freeze(p);
   ocf_sim_cancel(p->net->w, &p->turn_event);
   p->turn = NULL;
   OCF_LIST_FOREACH_SAFE (it, &p->socks) {
@@ -217,6 +219,7 @@ void ocf_sim_proc_fini(struct ocf_sim_proc *p)
     conn_put(s->conn);
   }
   lookups_drop(p);
+  work_drop(p);
   ocf_list_remove(&p->link);
 }
 

@@ -19,7 +19,7 @@
 #include "node/env/env.h"
 #include "sim/world.h"
 
-enum { OCF_SIM_MACHINES_MAX = 1024, OCF_SIM_NAMES_MAX = 32 };
+enum { OCF_SIM_MACHINES_MAX = 1024, OCF_SIM_NAMES_MAX = 32, OCF_SIM_DOCS_MAX = 32 };
 
 struct ocf_sim_net_config {
   uint64_t latency_min_ns, latency_max_ns; /* one way, drawn once for each pair of machines */
@@ -60,7 +60,9 @@ struct ocf_sim_proc {
   struct ocf_list socks;   /* open handles */
   struct ocf_list zombies; /* handles that a kill took away; their user may still name them */
   struct ocf_list lookups;
-  size_t n_socks, max_socks;
+  struct ocf_list work; /* jobs and fetches that have not ended */
+  size_t n_socks, max_socks, n_work;
+  bool ending;           /* no new work */
   int64_t clock_skew_ns; /* added to the wall clock */
   struct ocf_sim_event turn_event;
   void (*turn)(void *user);
@@ -87,6 +89,13 @@ struct ocf_sim_name {
   uint64_t after_ns;
 };
 
+struct ocf_sim_doc {
+  char url[256];
+  int status, err;
+  const char *body; /* the scenario's */
+  uint64_t after_ns;
+};
+
 struct ocf_sim_net {
   struct ocf_sim *w;
   struct ocf_sim_net_config cfg;
@@ -98,6 +107,8 @@ struct ocf_sim_net {
   struct ocf_sim_event reaper;
   struct ocf_sim_name names[OCF_SIM_NAMES_MAX];
   size_t n_names;
+  struct ocf_sim_doc docs[OCF_SIM_DOCS_MAX];
+  size_t n_docs;
   uint64_t next_conn, next_client, latency_salt;
   uint8_t *cut; /* [from * MACHINES_MAX + to]: OCF_SIM_CUT bits */
 };
@@ -113,8 +124,14 @@ struct ocf_sim_machine *ocf_sim_machine_new(struct ocf_sim_net *n);
 void ocf_sim_name_set(struct ocf_sim_net *n, const char *host, const struct ocf_ip_addr *ips,
                       size_t n_ips, int err, uint64_t after_ns);
 
+/* What a fetch of `url` gives from now on: `status` and `body` (the caller's, for good), or `err`.
+ * Unknown URLs give OCF_ENOENT. */
+void ocf_sim_doc_set(struct ocf_sim_net *n, const char *url, int status, const char *body, int err,
+                     uint64_t after_ns);
+
 void ocf_sim_proc_init(struct ocf_sim_proc *p, struct ocf_sim_net *n, struct ocf_sim_machine *m);
-/* Ends the process in order: its sockets are closed and its look-ups forgotten. */
+/* Ends the process in order: its sockets are closed, its look-ups forgotten, its jobs done, its
+ * fetches told that they are cancelled. */
 void ocf_sim_proc_fini(struct ocf_sim_proc *p);
 /* Ends it at once, as SIGKILL (the kernel closes its sockets) or, with `power`, as a power cut (the
  * other ends hear nothing). No callback is made. Handles stay valid but do nothing until

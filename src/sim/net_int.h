@@ -85,6 +85,16 @@ extern const struct ocf_env_ops sock_env_ops; /* sock.c */
 int net_resolve(struct ocf_env *env, const char *host, uint16_t port, ocf_resolved_fn fn,
                 void *user);
 
+/* work.c */
+/* Nothing ends by itself any more, and nothing begins. */
+void work_freeze(struct ocf_sim_proc *p);
+/* Ends everything now. */
+void work_drop(struct ocf_sim_proc *p);
+int work_job(struct ocf_env *env, void (*run)(void *arg), void (*done)(void *arg, uint64_t now_ns),
+             void *arg);
+int work_fetch(struct ocf_env *env, const char *url, size_t max_bytes, uint64_t timeout_ns,
+               ocf_fetched_fn fn, void *user);
+
 /* pipe.c */
 void pipe_init(struct conn *c, int from);
 void pipe_fini(struct pipe *p);

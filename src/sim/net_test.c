@@ -401,6 +401,96 @@ static void test_names_are_answered_once_later(void **state)
   end(&f); /* forgotten with the process */
 }
 
+struct work {
+  struct ocf_sim *w;
+  unsigned n_run, n_done;
+  uint64_t done_ns;
+};
+
+static void on_run(void *arg)
+{
+  ((struct work *)arg)->n_run++;
+}
+
+static void on_done(void *arg, uint64_t now_ns)
+{
+  struct work *x = arg;
+  x->n_done++;
+  x->done_ns = now_ns;
+  assert_int_equal(x->n_run, x->n_done);
+}
+
+static void test_jobs_are_done_once_later_or_when_the_process_ends(void **state)
+{
+  (void)state;
+  for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    struct fixture f;
+    begin(&f, seed);
+    struct work x = { .w = &f.w }, late = { .w = &f.w };
+    struct ocf_env *env = &f.a.proc.env;
+    uint64_t t = f.w.now_ns;
+    assert_int_equal(env->ops->job(env, on_run, on_done, &x), 0);
+    assert_int_equal(x.n_done, 0);
+    assert_true(ocf_sim_run(&f.w, SECOND));
+    assert_int_equal(x.n_done, 1);
+    assert_true(x.done_ns > t);
+    for (size_t i = 0; i < OCF_JOBS_MAX; i++)
+      assert_int_equal(env->ops->job(env, on_run, on_done, &late), 0);
+    assert_int_equal(env->ops->job(env, on_run, on_done, &late), OCF_ELIMIT);
+    ocf_sim_proc_kill(&f.a.proc, false);
+    assert_true(ocf_sim_run(&f.w, SECOND));
+    assert_int_equal(late.n_done, 0); /* the dead do nothing */
+    assert_int_equal(env->ops->job(env, on_run, on_done, &x), OCF_ECANCELED);
+    end(&f);
+    assert_int_equal(late.n_done, OCF_JOBS_MAX);
+  }
+}
+
+static void on_fetched(void *user, uint64_t now_ns, const struct ocf_fetched *d)
+{
+  struct fixture *f = user;
+  (void)now_ns;
+  f->n_resolved++;
+  f->resolve_err = d->err;
+  f->n_accepted = (unsigned)d->body.n;
+  assert_true((d->err == 0) == (d->text[0] == '\0'));
+}
+
+static void test_documents_are_canned(void **state)
+{
+  struct fixture f;
+  (void)state;
+  begin(&f, 1);
+  struct ocf_env *env = &f.a.proc.env;
+  ocf_sim_doc_set(&f.net, "https://a.sim/list", 200, "12345", 0, 0);
+  ocf_sim_doc_set(&f.net, "https://a.sim/list", 200, "123456", 0, SECOND); /* replaced */
+  ocf_sim_doc_set(&f.net, "http://b.sim/", 0, NULL, OCF_EAUTH, SECOND);
+  static const struct {
+    const char *url;
+    size_t max;
+    uint64_t timeout_ns;
+    int err;
+    unsigned n;
+  } cases[] = { { "https://a.sim/list", 6, SECOND, 0, 6 },
+                { "https://a.sim/list", 5, SECOND, OCF_ELIMIT, 0 },
+                { "https://a.sim/list", 6, SECOND / 2, OCF_ETIME, 0 },
+                { "http://b.sim/", 6, 2 * SECOND, OCF_EAUTH, 0 },
+                { "http://c.sim/", 6, SECOND, OCF_ENOENT, 0 } };
+  for (unsigned i = 0; i < OCF_ARRAY_LEN(cases); i++) {
+    assert_int_equal(
+        env->ops->fetch(env, cases[i].url, cases[i].max, cases[i].timeout_ns, on_fetched, &f), 0);
+    assert_int_equal(f.n_resolved, i);
+    assert_true(ocf_sim_run(&f.w, 3 * SECOND));
+    assert_int_equal(f.n_resolved, i + 1);
+    assert_int_equal(f.resolve_err, cases[i].err);
+    assert_int_equal(f.n_accepted, cases[i].n);
+  }
+  assert_int_equal(env->ops->fetch(env, "ftp://c.sim/", 6, SECOND, on_fetched, &f), OCF_EINVAL);
+  assert_int_equal(env->ops->fetch(env, "https://a.sim/list", 6, SECOND, on_fetched, &f), 0);
+  end(&f);
+  assert_int_equal(f.resolve_err, OCF_ECANCELED);
+}
+
 static void test_a_port_is_taken_once(void **state)
 {
   struct fixture f;
@@ -446,6 +536,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_a_cut_path_delays_and_in_the_end_kills),
   cmocka_unit_test(test_a_killed_process_is_heard_and_a_power_cut_is_not),
   cmocka_unit_test(test_names_are_answered_once_later),
+  cmocka_unit_test(test_jobs_are_done_once_later_or_when_the_process_ends),
+  cmocka_unit_test(test_documents_are_canned),
   cmocka_unit_test(test_a_port_is_taken_once),
   cmocka_unit_test(test_the_same_seed_takes_the_same_course),
 };

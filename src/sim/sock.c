@@ -407,4 +407,6 @@ const struct ocf_env_ops sock_env_ops = {
   .close = op_close,
   .names = op_names,
   .resolve = net_resolve,
+  .job = work_job,
+  .fetch = work_fetch,
 };

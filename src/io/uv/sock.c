@@ -387,4 +387,6 @@ const struct ocf_env_ops ocf_uv_env_ops = {
   .close = sock_close,
   .names = sock_names,
   .resolve = ocf_uv_resolve,
+  .job = ocf_uv_job,
+  .fetch = ocf_uv_fetch,
 };

@@ -144,9 +144,13 @@ void ocf_uv_free(struct ocf_uv *u)
   if (u == NULL)
     return;
   u->turn_ops = NULL;
+  u->ending = true;
+  ocf_fetcher_free(u->fetcher);
   uv_walk(&u->loop, close_sock, NULL);
   uv_walk(&u->loop, close_one, NULL);
-  (void)!uv_run(&u->loop, UV_RUN_DEFAULT);
+  while (uv_run(&u->loop, UV_RUN_DEFAULT) != 0) { /* jobs and look-ups end first */
+  }
+  OCF_ASSERT(u->n_jobs == 0);
   OCF_ASSERT(uv_loop_close(&u->loop) == 0);
   ocf_uv_hangup_fini(u);
   on_async(&u->async); /* posts that came too late: run, so that their memory goes */

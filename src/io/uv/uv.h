@@ -25,8 +25,8 @@ struct ocf_uv_turn_ops {
 /* NULL on OCF_ENOMEM or when the system gives no loop. `max_socks` caps accepted and connecting
  * sockets together. */
 struct ocf_uv *ocf_uv_new(size_t max_socks);
-/* Closes every socket and listener without telling its user, runs the loop until they are gone, and
- * frees. */
+/* Closes every socket and listener without telling its user, runs the loop until they and the jobs
+ * are gone, and frees. */
 void ocf_uv_free(struct ocf_uv *u);
 void ocf_uv_set_turn(struct ocf_uv *u, const struct ocf_uv_turn_ops *ops, void *user);
 struct ocf_env *ocf_uv_env(struct ocf_uv *u);

@@ -20,7 +20,10 @@ struct ocf_uv {
   const struct ocf_uv_turn_ops *turn_ops;
   void *turn_user;
   size_t n_socks, max_socks;
-  int hangup_fd; /* hangup.c */
+  size_t n_jobs;               /* jobs.c */
+  struct ocf_fetcher *fetcher; /* NULL until it is asked for */
+  bool ending;                 /* ocf_uv_free() is at work: nothing new begins */
+  int hangup_fd;               /* hangup.c */
   uv_poll_t hangup;
 };
 
@@ -41,6 +44,12 @@ struct ocf_sock *ocf_uv_sock_accept(struct ocf_uv *u, uv_stream_t *server,
                                     struct ocf_ip_addr *remote);
 int ocf_uv_resolve(struct ocf_env *env, const char *host, uint16_t port, ocf_resolved_fn fn,
                    void *user);
+
+/* `job` and `fetch` of the table (jobs.c). */
+int ocf_uv_job(struct ocf_env *env, void (*run)(void *arg),
+               void (*done)(void *arg, uint64_t now_ns), void *arg);
+int ocf_uv_fetch(struct ocf_env *env, const char *url, size_t max_bytes, uint64_t timeout_ns,
+                 ocf_fetched_fn fn, void *user);
 
 /* Closes a TCP handle that is no ocf_sock: a listener's (listen.c). */
 void ocf_uv_close_listening(uv_handle_t *h);

@@ -84,7 +84,8 @@ struct ocf_env_ops {
    * each exactly once, `done` never before this call has returned. For what blocks (the disk).
    * `run` may touch only what `arg` owns. At most OCF_JOBS_MAX are outstanding, and they may wait
    * for one another. A driver that ends waits for them and calls `done` then: after the node is
-   * gone, so `arg` must stand on its own. 0, OCF_ELIMIT or OCF_ENOMEM; nothing is called then. */
+   * gone, so `arg` must stand on its own. 0; or nothing is called: OCF_ELIMIT, OCF_ENOMEM,
+   * OCF_ECANCELED (the driver is ending). */
   int (*job)(struct ocf_env *env, void (*run)(void *arg), void (*done)(void *arg, uint64_t now_ns),
              void *arg);
   /* GETs `url` (http or https, copied) and calls `fn` exactly once, later: for documents of the
@@ -93,7 +94,8 @@ struct ocf_env_ops {
    * not known OCF_ENOENT, a certificate that does not hold OCF_EAUTH, a broken answer OCF_EPROTO,
    * no libcurl OCF_EUNSUPP, anything else of the network OCF_EIO. 8 run at once, 64 more wait;
    * beyond: OCF_ELIMIT. A driver that ends calls `fn` with OCF_ECANCELED: after the node is gone,
-   * as above. 0, OCF_EINVAL (not such a URL), OCF_ELIMIT or OCF_ENOMEM; `fn` is not called then. */
+   * as above. 0; or `fn` is not called: OCF_EINVAL (not such a URL), OCF_ELIMIT, OCF_ENOMEM,
+   * OCF_ECANCELED. */
   int (*fetch)(struct ocf_env *env, const char *url, size_t max_bytes, uint64_t timeout_ns,
                ocf_fetched_fn fn, void *user);
 };
