@@ -1,0 +1,122 @@
+/* What the files of node/mesh share. pubsub.c and blocks.c put gossipsub and bitswap on streams,
+ * registry.c brings messages to the replica and its changes to the table, self.c keeps our own
+ * record, mesh.c holds them together and gives each turn its order. */
+#ifndef OCF_NODE_MESH_MESH_INT_H
+#define OCF_NODE_MESH_MESH_INT_H
+
+#include "base/ds/list.h"
+#include "base/ds/map.h"
+#include "node/links/links.h"
+#include "node/mesh/mesh.h"
+#include "obs/metric/metric.h"
+
+enum { MESH_PEERS_MAX = 4096, MESH_OPEN_S = 15 };
+#define SYNC_WAIT_NS (8 * OCF_NS_PER_S)
+
+struct mesh_peer;
+
+/* Our own stream to a peer, of one kind. */
+struct mesh_out {
+  struct ocf_stream_user user;
+  struct mesh_peer *peer;
+  struct ocf_stream *s; /* NULL: none, or on its way */
+  uint64_t ticket;
+  unsigned proto; /* which of its kind was proposed */
+  bool opening;
+};
+
+/* A connected peer that takes part in the mesh. */
+struct mesh_peer {
+  struct ocf_map_node node; /* in mesh.peers, keyed by the id's bytes */
+  struct ocf_peerid id;
+  struct ocf_mesh *mesh;
+  struct mesh_out gossip, blocks;
+  bool gossip_up, blocks_up; /* known to the core */
+};
+
+/* A stream that a peer opened. */
+struct mesh_in {
+  struct ocf_stream_user user;
+  struct ocf_list link; /* in mesh.ins */
+  struct ocf_mesh *mesh;
+  struct ocf_peerid peer;
+  struct ocf_stream *s;
+  struct ocf_bitswap_in *blocks; /* NULL: gossip */
+};
+
+struct ocf_mesh {
+  struct ocf_mesh_config cfg;
+  struct ocf_loop *loop;
+  struct ocf_swarm *swarm;
+  struct ocf_gossip *gossip;
+  struct ocf_bitswap *blocks;
+  struct ocf_merkle *replica;
+  struct ocf_table *table;
+  struct ocf_kv *own_kv; /* in memory, when none was given */
+  struct ocf_map peers;  /* of mesh_peer.node; owned here */
+  struct ocf_list ins;   /* of mesh_in.link; owned here */
+  struct ocf_peerid self;
+  char key[OCF_PEERID_TEXT_SIZE + 1]; /* "/<our peer id>" */
+  struct ocf_deferred settle;
+  struct ocf_alarm alarm, ping, look;
+  uint64_t published_ns; /* the last snapshot */
+  size_t n_jobs;
+  bool store_failed;
+
+  /* our record */
+  struct ocf_record record;
+  struct ocf_buf json;                  /* as it stands */
+  bool dirty;                           /* `json` is not what the registry has of us */
+  uint64_t put_after_ns;                /* wait until then, or until the replica has caught up */
+  uint64_t usurped_ns, usurped_wait_ns; /* when somebody else wrote our key last, and what then */
+  bool leaving;
+  uint64_t left_at_ns, left_blocks_out;
+};
+
+static inline uint64_t mesh_now(const struct ocf_mesh *m)
+{
+  return m->loop->now_ns;
+}
+
+/* mesh.c */
+/* Everything that waits in the cores is carried out at the end of the turn. */
+void mesh_settle_later(struct ocf_mesh *m);
+struct mesh_peer *mesh_peer_find(struct ocf_mesh *m, const struct ocf_peerid *id);
+/* Opens `o` with the first of `protos` that the peer is known to speak. 0: o->s is there.
+ * OCF_EAGAIN: OPENED or OPEN_FAILED comes. */
+int mesh_out_open(struct mesh_out *o, const struct ocf_bytes *protos, size_t n);
+void mesh_out_drop(struct mesh_out *o);
+struct mesh_in *mesh_in_new(struct ocf_mesh *m, const struct ocf_swarm_event *ev,
+                            void (*on_event)(struct ocf_stream_user *,
+                                             const struct ocf_swarm_event *));
+void mesh_in_free(struct mesh_in *in);
+
+/* pubsub.c */
+void mesh_pubsub_peer(struct mesh_peer *p);
+void mesh_pubsub_peer_down(struct mesh_peer *p);
+void mesh_pubsub_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
+void mesh_pubsub_init(struct mesh_peer *p);
+/* Carries out what the core wants; true when there was anything. */
+bool mesh_pubsub_effects(struct ocf_mesh *m);
+
+/* blocks.c */
+void mesh_blocks_peer(struct mesh_peer *p);
+void mesh_blocks_peer_down(struct mesh_peer *p);
+void mesh_blocks_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, unsigned proto);
+void mesh_blocks_init(struct mesh_peer *p);
+bool mesh_blocks_effects(struct ocf_mesh *m);
+
+/* registry.c */
+extern const struct ocf_bytes mesh_topic_crdt, mesh_topic_net;
+bool mesh_registry_events(struct ocf_mesh *m);
+bool mesh_registry_effects(struct ocf_mesh *m);
+/* The replica or its store has failed: says so once, and stops using it. */
+void mesh_registry_failed(struct ocf_mesh *m, int err, const char *what);
+
+/* self.c */
+/* Writes our record when it is due; true when it did. */
+bool mesh_self_write(struct ocf_mesh *m);
+void mesh_self_usurped(struct ocf_mesh *m);
+uint64_t mesh_self_deadline(const struct ocf_mesh *m);
+
+#endif

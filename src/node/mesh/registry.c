@@ -1,0 +1,216 @@
+/* Messages to the replica, blocks to and from it, its changes to the table. */
+#include <string.h>
+
+#include "node/mesh/mesh_int.h"
+
+const struct ocf_bytes mesh_topic_crdt = { (const uint8_t *)"ocf-crdt", 8 };
+const struct ocf_bytes mesh_topic_net = { (const uint8_t *)"ocf-crdt-net", 12 };
+
+void mesh_registry_failed(struct ocf_mesh *m, int err, const char *what)
+{
+  if (err == OCF_EIO && !m->store_failed) {
+    m->store_failed = true;
+    OCF_LOGF(
+        m->loop->log, "registry", OCF_LOG_ERROR,
+        "the registry's store has failed: rows are no longer taken or written; restart the node",
+        OCF_LOG_STR("while", what));
+  } else if (err != OCF_EIO) {
+    OCF_LOGF(m->loop->log, "registry", OCF_LOG_WARN, "registry work was put off",
+             OCF_LOG_STR("while", what), OCF_LOG_ERR("why", err));
+  }
+}
+
+/* ---- gossip ---- */
+
+static void on_message(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
+{
+  ocf_table_heard(m->table, mesh_now(m), ev->author, OCF_TABLE_GOSSIP);
+  if (!ocf_bytes_eq(ev->topic, mesh_topic_crdt) || m->store_failed)
+    return;
+  int err = ocf_merkle_broadcast(m->replica, mesh_now(m), ev->data, ocf_peerid_view(ev->author));
+  if (err != 0 && err != OCF_EINVAL)
+    mesh_registry_failed(m, err, "reading a broadcast");
+}
+
+static bool gossip_events(struct ocf_mesh *m)
+{
+  struct ocf_gossip_event ev;
+  bool any = false;
+  while (ocf_gossip_event(m->gossip, mesh_now(m), &ev)) {
+    any = true;
+    if (ev.type == OCF_GOSSIP_MESSAGE)
+      on_message(m, &ev);
+  }
+  return any;
+}
+
+/* ---- blocks ---- */
+
+static void on_block(struct ocf_mesh *m, const struct ocf_bitswap_event *ev)
+{
+  if (ev->cid.n != OCF_CID_BLOCK_SIZE || m->store_failed)
+    return;
+  int err = ocf_merkle_block(m->replica, mesh_now(m), ev->cid.p, ev->data);
+  if (err != 0 && err != OCF_ENOENT && err != OCF_EINVAL && err != OCF_ECRYPTO)
+    mesh_registry_failed(m, err, "taking a block");
+}
+
+static bool block_events(struct ocf_mesh *m)
+{
+  struct ocf_bitswap_event ev;
+  bool any = false;
+  while (ocf_bitswap_event(m->blocks, mesh_now(m), &ev)) {
+    any = true;
+    if (ev.type == OCF_BITSWAP_BLOCK)
+      on_block(m, &ev);
+  }
+  return any;
+}
+
+/* ---- the replica's changes ---- */
+
+static void on_put(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
+{
+  struct ocf_peerid author;
+  struct ocf_table_origin origin = { .head = ev->direct };
+  if (ev->announcer.n > 0 && ocf_peerid_from_bytes(ev->announcer, &author) == 0)
+    origin.author = &author;
+  int r = ocf_table_put(m->table, mesh_now(m), ev->key, ev->value, ev->priority, &origin);
+  if (r < 0)
+    mesh_registry_failed(m, r, "showing a row");
+}
+
+static void on_delete(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
+{
+  struct ocf_table_origin origin = { .author = NULL };
+  (void)ocf_table_delete(m->table, mesh_now(m), ev->key, &origin);
+}
+
+static bool replica_events(struct ocf_mesh *m)
+{
+  struct ocf_merkle_event ev;
+  bool any = false;
+  while (!m->store_failed && ocf_merkle_event(m->replica, &ev)) {
+    any = true;
+    switch (ev.type) {
+    case OCF_MERKLE_PUT: on_put(m, &ev); break;
+    case OCF_MERKLE_DELETE: on_delete(m, &ev); break;
+    case OCF_MERKLE_SYNCED:
+      OCF_LOGF(m->loop->log, "registry", OCF_LOG_INFO, "caught up with the mesh",
+               OCF_LOG_U64("peers", m->peers.n));
+      break;
+    }
+  }
+  if (!m->store_failed) {
+    int err = ocf_merkle_commit(m->replica, mesh_now(m));
+    if (err != 0)
+      mesh_registry_failed(m, err, "committing");
+  }
+  return any;
+}
+
+/* ---- the table's news ---- */
+
+/* Puts the registry's value again: its row had made room for others. */
+static void show_again(struct ocf_mesh *m, const struct ocf_peerid *peer)
+{
+  char key[OCF_PEERID_TEXT_SIZE + 1] = "/";
+  struct ocf_bytes value;
+  uint64_t priority;
+  struct ocf_table_origin origin = { .author = NULL };
+  (void)ocf_peerid_text(peer, key + 1);
+  struct ocf_bytes k = ocf_bytes(key, strlen(key));
+  if (!m->store_failed && ocf_merkle_get(m->replica, k, &value, &priority) == 0)
+    (void)!ocf_table_put(m->table, mesh_now(m), k, value, priority, &origin); /* or stays away */
+}
+
+static void log_row(struct ocf_mesh *m, const struct ocf_table_event *ev, enum ocf_log_level level,
+                    const char *what)
+{
+  char text[OCF_PEERID_TEXT_SIZE], author[OCF_PEERID_TEXT_SIZE];
+  OCF_LOGF(m->loop->log, "registry", level, what,
+           OCF_LOG_STR("peer", ocf_peerid_text(&ev->peer, text)),
+           OCF_LOG_STR("by", ocf_peerid_text(&ev->author, author)),
+           OCF_LOG_STR("verdict", ocf_table_verdict_text(ev->verdict)));
+}
+
+/* A record may say where its peer can be reached. */
+static void learn_address(struct ocf_mesh *m, const struct ocf_peerid *peer)
+{
+  const struct ocf_table_row *row = ocf_table_find(m->table, peer);
+  struct ocf_ip_addr ip;
+  struct ocf_maddr addr;
+  if (row == NULL || row->claims.c == NULL || row->claims.c->public_address.n == 0)
+    return;
+  if (ocf_ip_addr_parse_host(row->claims.c->public_address, &ip) != 0)
+    return;
+  ip.port = row->claims.c->public_port != 0 ? row->claims.c->public_port : 43905;
+  ocf_maddr_from_ip(&ip, OCF_MADDR_TCP, &addr);
+  if (ocf_swarm_add_addr(m->swarm, mesh_now(m), peer, &addr, OCF_SWARM_SRC_OTHER,
+                         3600 * OCF_NS_PER_S) == 0)
+    ocf_table_set_dialable(m->table, peer, true);
+}
+
+static bool table_events(struct ocf_mesh *m)
+{
+  struct ocf_table_event ev;
+  bool any = false;
+  while (ocf_table_event(m->table, &ev)) {
+    any = true;
+    switch (ev.kind) {
+    case OCF_TABLE_CHANGED:
+      learn_address(m, &ev.peer);
+      log_row(m, &ev, OCF_LOG_DEBUG, "row");
+      break;
+    case OCF_TABLE_GONE: log_row(m, &ev, OCF_LOG_DEBUG, "row is gone"); break;
+    case OCF_TABLE_REFUSED: log_row(m, &ev, OCF_LOG_WARN, "row refused"); break;
+    case OCF_TABLE_WAITING: log_row(m, &ev, OCF_LOG_WARN, "row waits for its owner's word"); break;
+    case OCF_TABLE_EVICTED: log_row(m, &ev, OCF_LOG_DEBUG, "row made room"); break;
+    case OCF_TABLE_WANTED: show_again(m, &ev.peer); break;
+    case OCF_TABLE_USURPED: mesh_self_usurped(m); break;
+    }
+  }
+  return any;
+}
+
+bool mesh_registry_events(struct ocf_mesh *m)
+{
+  bool any = gossip_events(m);
+  any = block_events(m) || any;
+  any = replica_events(m) || any;
+  return table_events(m) || any;
+}
+
+/* ---- what the replica wants ---- */
+
+static void fetch(struct ocf_mesh *m, const struct ocf_merkle_effect *fx)
+{
+  struct ocf_peerid hint;
+  size_t n = fx->hint.n > 0 && ocf_peerid_from_bytes(fx->hint, &hint) == 0 ? 1 : 0;
+  struct ocf_bytes cid = ocf_bytes(fx->cid, OCF_CID_BLOCK_SIZE);
+  int err = ocf_bitswap_want(m->blocks, mesh_now(m), cid, &hint, n, NULL);
+  if (err != 0 && err != OCF_EEXIST)
+    ocf_merkle_fetch_failed(m->replica, mesh_now(m), fx->cid, err == OCF_EUNSUPP);
+}
+
+bool mesh_registry_effects(struct ocf_mesh *m)
+{
+  struct ocf_merkle_effect fx;
+  bool any = false;
+  int err;
+  while (!m->store_failed && ocf_merkle_effect(m->replica, mesh_now(m), &fx)) {
+    struct ocf_bytes cid = ocf_bytes(fx.cid, OCF_CID_BLOCK_SIZE);
+    any = true;
+    switch (fx.type) {
+    case OCF_MERKLE_FETCH: fetch(m, &fx); break;
+    case OCF_MERKLE_UNFETCH: (void)ocf_bitswap_cancel(m->blocks, mesh_now(m), cid); break;
+    case OCF_MERKLE_STORED: ocf_bitswap_stored(m->blocks, mesh_now(m), cid); break;
+    case OCF_MERKLE_BROADCAST:
+      err = ocf_gossip_publish(m->gossip, mesh_now(m), mesh_topic_crdt, fx.payload);
+      if (err != 0) /* the next rebroadcast tells it again */
+        mesh_registry_failed(m, err == OCF_EIO ? OCF_EAGAIN : err, "broadcasting heads");
+      break;
+    }
+  }
+  return any;
+}
