@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the Go and js peers into build/interop/. Quick when nothing has changed.
 #
-#   peers.sh [go47] [go37] [js]      default: all
+#   peers.sh [go47] [go37] [js] [mesh47] [mesh37]      default: all
 #
-# Go >= 1.24.6 and npm must be there; GO and NPM name other programs than those on PATH. js-libp2p needs
+# Go >= 1.25 and npm must be there; GO and NPM name other programs than those on PATH. js-libp2p needs
 # Node >= 22: where `node` is older, npm's build of it is installed beside the js peer.
 set -eu
 
@@ -16,6 +16,13 @@ mkdir -p "$out"
 
 build_go() { # build_go <program> <module file>
   (cd "$here/gopeer" && "$go" build -buildvcs=false -trimpath -mod=readonly -modfile="$2" -o "$out/$1" .)
+}
+
+# The peer of the mixed mesh has many modules: one compiler at a time leaves room for others.
+build_mesh() { # build_mesh <program> <module file>
+  mkdir -p "$out/mesh"
+  (cd "$here/mesh/meshpeer" &&
+    nice -n 10 "$go" build -p=1 -buildvcs=false -trimpath -mod=readonly -modfile="$2" -o "$out/mesh/$1" .)
 }
 
 node_major() {
@@ -54,12 +61,14 @@ build_js() {
   cp "$here"/jspeer/*.js "$here/jspeer/package.json" "$out/js/"
 }
 
-[ $# -gt 0 ] || set -- go47 go37 js
+[ $# -gt 0 ] || set -- go47 go37 js mesh47 mesh37
 for peer in "$@"; do
   case $peer in
     go47) build_go gopeer47 go.mod ;;
     go37) build_go gopeer37 go37.mod ;;
     js) build_js ;;
+    mesh47) build_mesh meshpeer47 go.mod ;;
+    mesh37) build_mesh meshpeer37 go37.mod ;;
     *) echo "peers.sh: unknown peer $peer" >&2; exit 2 ;;
   esac
 done
