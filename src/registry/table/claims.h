@@ -29,13 +29,14 @@ struct ocf_group;
  * once; groups that no request can match (no '=' and not "all") are left out. */
 struct ocf_claims_service {
   struct ocf_bytes name;
+  struct ocf_group *atom; /* the table's: the interned name */
   struct ocf_group *const *groups;
   uint32_t n_groups;
 };
 
 /* Read-only; lent by the row or the snapshot it was found in. */
 struct ocf_claims {
-  uint32_t refs;                   /* the table's */
+  uint32_t refs;                   /* the table's: rows and snapshots */
   uint32_t alloc_bytes;            /* the table's */
   uint64_t priority;               /* of the CRDT; 0 for our own row */
   uint64_t since_ns;               /* when the table took it */

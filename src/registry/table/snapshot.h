@@ -21,8 +21,9 @@
 #include "registry/table/claims.h"
 
 enum {
-  OCF_SNAPSHOT_KEYS_MAX = 16, /* identity keys told per service */
-  OCF_SNAPSHOT_KEY_MAX = 64,  /* bytes of an identity key that is told and indexed */
+  OCF_SNAPSHOT_SERVICES_MAX = 4096, /* beyond: those with the fewest providers are left out */
+  OCF_SNAPSHOT_KEYS_MAX = 16,       /* identity keys told per service */
+  OCF_SNAPSHOT_KEY_MAX = 64,        /* bytes of an identity key that is told and indexed */
 };
 
 struct ocf_snapshot;
@@ -53,9 +54,9 @@ struct ocf_snapshot_service {
   struct ocf_snapshot_list all;       /* those with the group "all" */
   /* Keys of the groups of its providers, "model" first, then by number of providers, then by name;
    * at most OCF_SNAPSHOT_KEYS_MAX, and n_keys_more that did not fit. */
-  struct ocf_bytes keys[OCF_SNAPSHOT_KEYS_MAX];
+  const struct ocf_bytes *keys;
   uint32_t n_keys, n_keys_more;
-  uint32_t index; /* private: of this service in the snapshot */
+  uint32_t index, first_entry, n_entries; /* private */
 };
 
 /* ---- where the newest one is found ---- */

@@ -48,8 +48,9 @@
  * worse than its own, else it is refused (OCF_TABLE_FULL). Classes, best first: our own row and
  * directly connected peers (never evicted; at the very worst a connected peer's claims are not
  * taken); alive with services; services without a sign of life; the rest. So a peer that writes ten
- * thousand keys displaces nobody who is alive. When evidence comes for a peer whose row is not
- * there or has no claims, OCF_TABLE_WANTED asks the caller to put the registry's value again. */
+ * thousand keys displaces nobody who is alive. When we connect to a peer whose row has no claims,
+ * OCF_TABLE_WANTED asks the caller to put the registry's value again, in case there had been no
+ * room for it. */
 #ifndef OCF_REGISTRY_TABLE_TABLE_H
 #define OCF_REGISTRY_TABLE_TABLE_H
 
@@ -118,8 +119,9 @@ OCF_NODISCARD int ocf_table_put(struct ocf_table *t, uint64_t now_ns, struct ocf
 int ocf_table_delete(struct ocf_table *t, uint64_t now_ns, struct ocf_bytes key,
                      const struct ocf_table_origin *origin);
 /* The owner stands by `value`: it announced a block that we already had, or answered when asked.
- * A value that is neither visible nor held vouches for nothing; it still drops a held one. */
-void ocf_table_vouch(struct ocf_table *t, uint64_t now_ns, const struct ocf_peerid *peer,
+ * False when the value is neither visible nor held (it still drops a held one): then the caller
+ * puts it again with the owner as origin, if it is what the registry says now. */
+bool ocf_table_vouch(struct ocf_table *t, uint64_t now_ns, const struct ocf_peerid *peer,
                      struct ocf_bytes value);
 
 /* Our own row, from local truth: `value` is our record. Always visible, always routable for its
@@ -130,8 +132,10 @@ OCF_NODISCARD int ocf_table_set_self(struct ocf_table *t, uint64_t now_ns,
 
 /* ---- liveness ---- */
 
-/* The number of connections to `peer` that stand now. 0, 0 when the last has gone. A connected peer
- * has a row even without a record. */
+/* The number of connections to `peer` that stand now. A connected peer has a row even without a
+ * record. When the last one goes, the evidence of life so far is void: what was killed is out of
+ * the routing at once, and back with its next own ping. 0; OCF_ENOMEM or OCF_ELIMIT when there was
+ * no room for a new row, and then nothing changed. */
 OCF_NODISCARD int ocf_table_set_conns(struct ocf_table *t, uint64_t now_ns,
                                       const struct ocf_peerid *peer, uint32_t n_direct,
                                       uint32_t n_relayed);
@@ -221,7 +225,7 @@ enum ocf_table_event_kind {
   OCF_TABLE_REFUSED, /* `verdict` says why; `peer` is none for a bad key */
   OCF_TABLE_WAITING, /* a value or delete for `peer` is held */
   OCF_TABLE_EVICTED, /* the row of `peer` made room for a better one */
-  OCF_TABLE_WANTED,  /* `peer` showed life and has no claims here: put its registry value again */
+  OCF_TABLE_WANTED,  /* `peer` got connected and has no claims here: put its registry value again */
   OCF_TABLE_USURPED, /* the registry's value of our own key is not ours: write it again */
 };
 struct ocf_table_event {
