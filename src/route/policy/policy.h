@@ -21,7 +21,8 @@
 #include "route/policy/inflight.h"
 
 enum {
-  OCF_POLICY_TRIED_MAX = 16,     /* attempts of one request that can be told apart */
+  OCF_POLICY_CANDIDATES_MAX = 1024, /* only so many candidates are looked at */
+  OCF_POLICY_TRIED_MAX = 16,        /* attempts of one request that can be told apart */
   OCF_POLICY_SERVICES_MAX = 256, /* services whose turn is remembered; the least used goes first */
   OCF_POLICY_FEW = 4,            /* shortest-queue looks at all of so few candidates */
 };
