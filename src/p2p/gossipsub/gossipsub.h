@@ -153,7 +153,7 @@ struct ocf_gossip_config {
 /* The spec's numbers: D 6, Dlo 5, Dhi 12, Dout 2, Dscore 4, Dlazy 6, factor 25 %, heartbeat 1 s
  * (first after 100 ms), history 5/3, fanout 60 s, back-off 60 s and 10 s, seen 120 s, promises 5 s,
  * 24 publishes at once and 240/s, re-opening 100 ms to 10 s, 4 tries. Limits for a node of 256
- * peers: 512 topics and 100 a peer, 64 KiB of data, 16 MiB of half received RPCs, 1,024 messages
+ * peers: 512 topics and 100 a peer, 768 KiB of data, 16 MiB of half received RPCs, 1,024 messages
  * and 2 MiB a peer and 64 MiB in all, mcache 16 MiB, 131,072 seen ids, 2,048 messages and 8 MiB in
  * verification, 4 jobs. Scores on. Pointers are NULL and wall_ns 0. */
 void ocf_gossip_config_init(struct ocf_gossip_config *cfg);

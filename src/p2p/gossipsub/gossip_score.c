@@ -1,0 +1,101 @@
+#include "p2p/gossipsub/gossip_int.h"
+
+static double square(double x)
+{
+  return x > 0 ? x * x : 0;
+}
+
+double gossip_score(const struct ocf_gossip *g, const struct peer *p)
+{
+  const struct ocf_gossip_score_params *c = &g->cfg.score;
+  if (!c->on)
+    return 0;
+  double crowd = (double)p->n_same_ip - (double)c->colocation_free;
+  return c->first_weight * p->score.first - c->invalid_weight * square(p->score.invalid) -
+         c->colocation_weight * square(crowd) -
+         c->behaviour_weight * square(p->score.behaviour - c->behaviour_free);
+}
+
+static void judge(struct ocf_gossip *g, struct peer *p)
+{
+  if (p->disconnect_told || gossip_score(g, p) >= g->cfg.score.disconnect_below)
+    return;
+  p->disconnect_told = true;
+  g->stats.disconnects++;
+  gossip_fx(g, p, FX_DISCONNECT);
+}
+
+void gossip_penalize(struct ocf_gossip *g, struct peer *p, double invalid, double behaviour)
+{
+  if (!g->cfg.score.on)
+    return;
+  p->score.invalid += invalid;
+  p->score.behaviour += behaviour;
+  judge(g, p);
+}
+
+void gossip_credit(struct ocf_gossip *g, struct peer *p)
+{
+  p->score.first = OCF_MIN(p->score.first + 1, g->cfg.score.first_cap);
+}
+
+static double decay(const struct ocf_gossip *g, double v, double by)
+{
+  v *= by;
+  return v < g->cfg.score.decay_to_zero ? 0 : v;
+}
+
+void gossip_score_heartbeat(struct ocf_gossip *g)
+{
+  const struct ocf_gossip_score_params *c = &g->cfg.score;
+  OCF_LIST_FOREACH (it, &g->peer_list) {
+    struct peer *p = OCF_LIST_ENTRY(it, struct peer, all);
+    p->score.first = decay(g, p->score.first, c->first_decay);
+    p->score.invalid = decay(g, p->score.invalid, c->invalid_decay);
+    p->score.behaviour = decay(g, p->score.behaviour, c->behaviour_decay);
+    judge(g, p);
+  }
+}
+
+/* Only faults are worth remembering. Without memory for them the peer is lucky. */
+void gossip_score_retain(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
+{
+  struct ocf_lru_node *old = NULL;
+  if (p->score.invalid <= 0 && p->score.behaviour <= 0)
+    return;
+  struct retained *r = OCF_NEW(g->a, struct retained);
+  if (r == NULL)
+    return;
+  r->id = p->id;
+  r->score = p->score;
+  r->score.first = 0;
+  r->until_ns = ocf_time_add(now_ns, g->cfg.score.retain_ns);
+  if (ocf_lru_put(&g->retained, &r->node, ocf_peerid_view(&r->id), &old) != 0)
+    OCF_DELETE(g->a, r);
+  if (old != NULL)
+    ocf_alloc_put(g->a, OCF_CONTAINER_OF(old, struct retained, node), sizeof(struct retained));
+}
+
+void gossip_score_restore(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
+{
+  struct ocf_lru_node *n = ocf_lru_peek(&g->retained, ocf_peerid_view(&p->id));
+  if (n == NULL)
+    return;
+  struct retained *r = OCF_CONTAINER_OF(n, struct retained, node);
+  ocf_lru_remove(&g->retained, n);
+  if (now_ns < r->until_ns)
+    p->score = r->score;
+  OCF_DELETE(g->a, r);
+}
+
+void gossip_score_colocate(struct ocf_gossip *g, uint64_t ip_key)
+{
+  uint32_t n = 0;
+  OCF_LIST_FOREACH (it, &g->peer_list)
+    n += OCF_LIST_ENTRY(it, struct peer, all)->ip_key == ip_key;
+  OCF_LIST_FOREACH (it, &g->peer_list) {
+    struct peer *p = OCF_LIST_ENTRY(it, struct peer, all);
+    if (p->ip_key == ip_key)
+      p->n_same_ip = ip_key == 0 ? 1 : n;
+  }
+}
