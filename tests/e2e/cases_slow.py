@@ -158,6 +158,34 @@ def test_p2p_streams_outlive_their_idle_times(run):
     racing.stop()
 
 
+def test_a_small_memory_limit_sheds_a_burst_and_serves_again(run):
+    """The limit is so low that the buffers of a burst alone would pass its 85 %: they are given back."""
+    node = Node(run, "frugal", f"--services=name=rec,url=http://127.0.0.1:{run.service.port}", "--limits.memory", "2MiB")
+    refused = 0
+
+    def serves():
+        try:
+            return get(node.at, "/v1/_service/rec/hash").status == 200
+        except (Cut, Failure, OSError):
+            return False
+
+    for _ in range(2):
+        clients = [Client(node.at, rcvbuf=4096) for _ in range(100)]
+        for c in clients:
+            c.ask("GET", f"/v1/_service/rec/big/frugal?n={4 << 20}")
+        time.sleep(0.3)
+        for c in clients:
+            try:
+                refused += c.answer_head().status == 503
+            except (Cut, Failure, OSError):
+                refused += 1
+            c.reset()
+        eventually(serves, 4, "it serves again", every=0.2)
+    expect(refused > 0, "nothing was refused: the burst was too small for this test")
+    node.stop()
+    return f"{refused} of 200 refused"
+
+
 CASES = [v for k, v in list(globals().items()) if k.startswith("test_")]
 
 

@@ -1,5 +1,6 @@
 #include "app/daemon/daemon.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +14,13 @@
 #include "base/time/time.h"
 #include "crypto/hash/hash.h"
 
-enum { MAX_IFACES = 32, FD_RESERVE = 64, DRAIN_POLL_MS = 20, BUILD_INFO_MAX = 8 };
+enum {
+  MAX_IFACES = 32,
+  FD_RESERVE = 64,
+  DRAIN_POLL_MS = 20,
+  BUILD_INFO_MAX = 8,
+  TRIM_MIN_BYTES = 1 << 20
+};
 #define BIND_RETRY_NS (5 * OCF_NS_PER_S)
 
 /* ---- turns ---- */
@@ -28,6 +35,23 @@ static void count_refused(struct ocf_plane *p)
     ocf_metric_set3(p->metrics, OCF_METRIC_P2P_REFUSED, OCF_METRIC_REFUSED_FILES, 0, 0, (int64_t)n);
 }
 
+/* The C library keeps what a burst has freed, in pieces between what is still there. A while after
+ * much was freed it is asked to give the pages back; that takes a millisecond or so. */
+static void trim_heap(struct ocf_plane *p, uint64_t now_ns)
+{
+  const size_t live = p->alloc.live_bytes;
+  p->most_bytes = OCF_MAX(p->most_bytes, live);
+  if (p->most_bytes - live < TRIM_MIN_BYTES || live > p->most_bytes / 2) {
+    p->trim_ns = OCF_TIME_NEVER;
+  } else if (p->trim_ns == OCF_TIME_NEVER) {
+    p->trim_ns = ocf_time_add(now_ns, 2 * OCF_NS_PER_S);
+  } else if (now_ns >= p->trim_ns) {
+    (void)malloc_trim(0);
+    p->most_bytes = live;
+    p->trim_ns = OCF_TIME_NEVER;
+  }
+}
+
 static void on_turn(void *user, uint64_t now_ns)
 {
   struct ocf_plane *p = user;
@@ -35,6 +59,7 @@ static void on_turn(void *user, uint64_t now_ns)
     ocf_metric_observe1(p->metrics, OCF_METRIC_LOOP_LAG, 0, now_ns - p->due_ns);
   ocf_node_turn(p->node, now_ns);
   count_refused(p);
+  trim_heap(p, now_ns);
   ocf_metric_set3(p->metrics, OCF_METRIC_LOG_DROPPED, 0, 0, 0, (int64_t)p->sink.n_dropped);
   ocf_logsink_turn(&p->sink, now_ns);
   if (ocf_node_drained(p->node))
@@ -45,6 +70,7 @@ static uint64_t on_deadline(void *user)
 {
   struct ocf_plane *p = user;
   uint64_t at = ocf_time_min(ocf_node_deadline(p->node), ocf_logsink_deadline(&p->sink));
+  at = ocf_time_min(at, p->trim_ns);
   uint64_t now = ocf_uv_now();
   if (p->draining)
     at = ocf_time_min(at, ocf_time_add(now, DRAIN_POLL_MS * OCF_NS_PER_MS));
@@ -169,6 +195,7 @@ static int make_plane(struct ocf_plane *p, struct ocf_err *err)
   struct ocf_daemon *d = p->d;
   uint64_t now = ocf_uv_now();
   ocf_alloc_init(&p->alloc);
+  p->trim_ns = OCF_TIME_NEVER;
   p->alloc.limit_bytes = (size_t)d->conf->limits_memory_bytes / d->n_planes;
   ocf_uv_rng_init(&p->rng);
   ocf_log_init(&p->log);

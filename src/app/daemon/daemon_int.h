@@ -33,9 +33,11 @@ struct ocf_plane {
   struct ocf_uv_listener *http, *p2p[OCF_SETUP_ADDRS_MAX];
   size_t n_p2p;
   pthread_t thread;
-  bool running;    /* on a thread of its own */
-  bool draining;   /* written and read by its own loop only */
-  uint64_t due_ns; /* when the loop was to wake at the latest */
+  bool running;      /* on a thread of its own */
+  bool draining;     /* written and read by its own loop only */
+  uint64_t due_ns;   /* when the loop was to wake at the latest */
+  size_t most_bytes; /* live at one time since the last malloc_trim() */
+  uint64_t trim_ns;  /* when that is due; NEVER: it is not */
 };
 
 struct ocf_daemon {

@@ -20,12 +20,19 @@ void ocf_chunk_pool_init(struct ocf_chunk_pool *pool, struct ocf_alloc *a, size_
 void ocf_chunk_pool_fini(struct ocf_chunk_pool *pool)
 {
   OCF_ASSERT(pool->n_used == 0);
-  while (pool->free != NULL) {
+  ocf_chunk_pool_trim(pool, false);
+}
+
+void ocf_chunk_pool_trim(struct ocf_chunk_pool *pool, bool spare)
+{
+  const size_t n = spare ? pool->n_spare : pool->n_free;
+  for (size_t i = 0; i < n; i++) {
     struct ocf_chunk *c = pool->free;
     pool->free = c->next;
     ocf_alloc_put(pool->a, c, OCF_CHUNK_SIZE);
   }
-  pool->n_free = 0;
+  pool->n_free -= n;
+  pool->n_spare = pool->n_free;
 }
 
 static struct ocf_chunk *chunk_get(struct ocf_chunk_pool *pool)
@@ -34,6 +41,7 @@ static struct ocf_chunk *chunk_get(struct ocf_chunk_pool *pool)
   if (c != NULL) {
     pool->free = c->next;
     pool->n_free--;
+    pool->n_spare = OCF_MIN(pool->n_spare, pool->n_free);
   } else if ((c = ocf_alloc_get(pool->a, OCF_CHUNK_SIZE)) == NULL) {
     return NULL;
   }

@@ -17,6 +17,7 @@ struct ocf_chunk_pool {
   struct ocf_alloc *a;
   struct ocf_chunk *free;
   size_t n_free, max_free, n_used;
+  size_t n_spare; /* the least n_free since the last trim: chunks that nobody has needed since */
 };
 
 struct ocf_queue {
@@ -28,6 +29,10 @@ struct ocf_queue {
 void ocf_chunk_pool_init(struct ocf_chunk_pool *pool, struct ocf_alloc *a, size_t max_free);
 /* Every queue of the pool must be empty. */
 void ocf_chunk_pool_fini(struct ocf_chunk_pool *pool);
+/* Gives empty chunks back to the allocator: all of them, or, when `spare` is set, those that were
+ * not needed since the last call. Called now and again by the owner, so
+ * that what a burst needed does not stay for ever. */
+void ocf_chunk_pool_trim(struct ocf_chunk_pool *pool, bool spare);
 
 void ocf_queue_init(struct ocf_queue *q, struct ocf_chunk_pool *pool);
 /* Drops what waits. */

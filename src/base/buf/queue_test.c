@@ -107,6 +107,32 @@ static void test_the_pool_keeps_no_more_than_its_stock(void **state)
   assert_int_equal(heap.n_calls, calls); /* no allocation on a warm path */
 }
 
+static void test_what_nobody_needed_since_the_last_trim_goes_back(void **state)
+{
+  (void)state;
+  struct ocf_queue q;
+  ocf_queue_init(&q, &pool);
+  assert_int_equal(ocf_queue_add(&q, pattern, 2 * OCF_CHUNK_SIZE - 100), 0);
+  ocf_queue_consume(&q, 2 * OCF_CHUNK_SIZE - 100);
+  ocf_chunk_pool_trim(&pool, true);
+  assert_int_equal(pool.n_free, 2); /* both were in use a moment ago */
+  assert_int_equal(ocf_queue_add(&q, "x", 1), 0);
+  ocf_queue_consume(&q, 1);
+  ocf_chunk_pool_trim(&pool, true);
+  assert_int_equal(pool.n_free, 1);
+  assert_int_equal(heap.live_bytes, OCF_CHUNK_SIZE);
+  assert_int_equal(ocf_queue_add(&q, "x", 1), 0);
+  ocf_queue_consume(&q, 1);
+  ocf_chunk_pool_trim(&pool, true);
+  assert_int_equal(pool.n_free, 1);
+  ocf_chunk_pool_trim(&pool, true);
+  assert_int_equal(heap.live_bytes, 0);
+  assert_int_equal(ocf_queue_add(&q, "x", 1), 0);
+  ocf_queue_consume(&q, 1);
+  ocf_chunk_pool_trim(&pool, false);
+  assert_int_equal(heap.live_bytes, 0);
+}
+
 static int queue_body(struct ocf_alloc *a, void *ctx)
 {
   struct ocf_chunk_pool p;
@@ -137,6 +163,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test_setup_teardown(test_bytes_come_out_as_they_went_in, setup, teardown),
   cmocka_unit_test_setup_teardown(test_peek_fills_no_more_views_than_given, setup, teardown),
   cmocka_unit_test_setup_teardown(test_the_pool_keeps_no_more_than_its_stock, setup, teardown),
+  cmocka_unit_test_setup_teardown(test_what_nobody_needed_since_the_last_trim_goes_back, setup,
+                                  teardown),
   cmocka_unit_test_setup_teardown(test_queue_survives_any_failed_allocation, setup, teardown),
 };
 OCF_TEST_MAIN(tests)

@@ -83,10 +83,9 @@ static struct ocf_map_node *find_hashed(const struct ocf_map *m, uint64_t hash,
   return NULL;
 }
 
-/* Doubles the table; the load factor stays at or under one. */
-static int grow(struct ocf_map *m)
+/* Moves the elements into a table of `n` slots, a power of two. */
+static int rehash(struct ocf_map *m, size_t n)
 {
-  size_t n = m->n_slots == 0 ? SLOTS_MIN : m->n_slots * 2;
   if (n > SIZE_MAX / sizeof(struct ocf_map_node *))
     return OCF_ENOMEM;
   struct ocf_map_node **old = m->slots;
@@ -116,7 +115,7 @@ int ocf_map_insert(struct ocf_map *m, struct ocf_map_node *node, struct ocf_byte
   if (m->n >= m->max)
     return OCF_ELIMIT;
   if (m->n >= m->n_slots) {
-    int err = grow(m);
+    int err = rehash(m, m->n_slots == 0 ? SLOTS_MIN : m->n_slots * 2); /* load factor <= 1 */
     if (err != 0)
       return err;
   }
@@ -125,6 +124,19 @@ int ocf_map_insert(struct ocf_map *m, struct ocf_map_node *node, struct ocf_byte
   *s = node;
   m->n++;
   return 0;
+}
+
+void ocf_map_trim(struct ocf_map *m)
+{
+  if (m->n == 0) {
+    ocf_map_fini(m);
+    return;
+  }
+  size_t n = SLOTS_MIN;
+  while (n < m->n)
+    n *= 2;
+  if (n <= m->n_slots / 4) /* not for little: it would soon grow again */
+    (void)rehash(m, n);
 }
 
 struct ocf_map_node *ocf_map_find(const struct ocf_map *m, struct ocf_bytes key)

@@ -32,6 +32,9 @@ OCF_NODISCARD int ocf_map_insert(struct ocf_map *m, struct ocf_map_node *node,
 struct ocf_map_node *ocf_map_find(const struct ocf_map *m, struct ocf_bytes key);
 /* Unlinks `node`, which must be in the map. */
 void ocf_map_remove(struct ocf_map *m, struct ocf_map_node *node);
+/* Makes a table that holds few elements for its size fit them again; nothing happens when there is
+ * no memory for that. Not during a walk. */
+void ocf_map_trim(struct ocf_map *m);
 /* Visits every element: `*it` starts zeroed; false at the end. The element just returned may be
  * removed before the next call; nothing may be inserted during the walk. */
 struct ocf_map_iter {

@@ -77,6 +77,38 @@ static void test_what_was_inserted_is_found_until_removed(void **state)
   assert_int_equal(a.live_bytes, 0);
 }
 
+static void test_a_trimmed_map_holds_the_same_in_a_table_that_fits(void **state)
+{
+  (void)state;
+  enum { N = 1000 };
+  static struct item items[N];
+  struct ocf_alloc a;
+  struct ocf_map m;
+  ocf_alloc_init(&a);
+  ocf_map_init(&m, &a, seed, N);
+  for (uint32_t i = 0; i < N; i++) {
+    items[i].key = i;
+    assert_int_equal(ocf_map_insert(&m, &items[i].node, key_of(&items[i].key)), 0);
+  }
+  size_t most = a.live_bytes;
+  for (uint32_t i = 10; i < N; i++)
+    ocf_map_remove(&m, &items[i].node);
+  a.fail_at = a.n_calls + 1;
+  ocf_map_trim(&m);
+  assert_int_equal(a.live_bytes, most); /* no memory for a smaller one: the old one stands */
+  a.fail_at = 0;
+  ocf_map_trim(&m);
+  assert_true(a.live_bytes * 16 < most);
+  for (uint32_t i = 0; i < N; i++)
+    assert_ptr_equal(ocf_map_find(&m, key_of(&i)), i < 10 ? &items[i].node : NULL);
+  for (uint32_t i = 0; i < 10; i++)
+    ocf_map_remove(&m, &items[i].node);
+  ocf_map_trim(&m);
+  assert_int_equal(a.live_bytes, 0);
+  assert_int_equal(ocf_map_insert(&m, &items[0].node, key_of(&items[0].key)), 0);
+  ocf_map_fini(&m);
+}
+
 static void test_a_key_is_held_once_and_the_bound_is_kept(void **state)
 {
   (void)state;
@@ -259,6 +291,7 @@ static void test_a_list_keeps_order_and_unlinks(void **state)
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_siphash13_agrees_with_cpython),
   cmocka_unit_test(test_what_was_inserted_is_found_until_removed),
+  cmocka_unit_test(test_a_trimmed_map_holds_the_same_in_a_table_that_fits),
   cmocka_unit_test(test_a_key_is_held_once_and_the_bound_is_kept),
   cmocka_unit_test(test_a_walk_visits_each_once_and_may_remove),
   cmocka_unit_test(test_order_depends_on_seed_and_history_only),

@@ -25,12 +25,20 @@ void ocf_h1_pool_init(struct ocf_h1_pool *p, struct ocf_alloc *a, size_t max_fre
 void ocf_h1_pool_fini(struct ocf_h1_pool *p)
 {
   OCF_ASSERT(p->n_used == 0);
-  while (p->free != NULL) {
+  ocf_h1_pool_trim(p, false);
+}
+
+void ocf_h1_pool_trim(struct ocf_h1_pool *p, bool spare)
+{
+  const size_t n = spare ? p->n_spare : p->n_free;
+
+  for (size_t i = 0; i < n; i++) {
     struct ocf_h1_block *b = p->free;
     p->free = b->next;
     ocf_alloc_put(p->a, b, size_of(b->cap));
   }
-  p->n_free = 0;
+  p->n_free -= n;
+  p->n_spare = p->n_free;
 }
 
 struct ocf_h1_block *ocf_h1_block_get(struct ocf_h1_pool *p)
@@ -40,6 +48,7 @@ struct ocf_h1_block *ocf_h1_block_get(struct ocf_h1_pool *p)
   if (b != NULL) {
     p->free = b->next;
     p->n_free--;
+    p->n_spare = OCF_MIN(p->n_spare, p->n_free);
   } else {
     b = ocf_alloc_get(p->a, size_of(USUAL_TEXT));
     if (b == NULL)

@@ -24,12 +24,16 @@ struct ocf_h1_pool {
   struct ocf_alloc *a;
   struct ocf_h1_block *free;
   size_t n_free, max_free; /* max_free blocks are kept for reuse */
+  size_t n_spare;          /* the least n_free since the last trim */
   size_t n_used;
 };
 
 void ocf_h1_pool_init(struct ocf_h1_pool *p, struct ocf_alloc *a, size_t max_free);
 /* Every block must be back. */
 void ocf_h1_pool_fini(struct ocf_h1_pool *p);
+/* Gives empty blocks back to the allocator: all of them, or, when `spare` is set, those that were
+ * not needed since the last call. */
+void ocf_h1_pool_trim(struct ocf_h1_pool *p, bool spare);
 /* An empty block; NULL when out of memory. */
 OCF_NODISCARD struct ocf_h1_block *ocf_h1_block_get(struct ocf_h1_pool *p);
 /* NULL is fine. */

@@ -610,8 +610,14 @@ static void test_the_pool_keeps_no_more_than_it_may(void **state)
     ocf_h1_block_put(&pool, b[i]);
   assert_int_equal(pool.n_free, KEPT);
   assert_true(a.live_bytes <= KEPT * OCF_H1_BLOCK_SIZE); /* and none that has grown */
-  ocf_h1_pool_fini(&pool);
+  ocf_h1_pool_trim(&pool, true); /* those that are left were in use a moment ago */
+  assert_int_equal(pool.n_free, KEPT);
+  ocf_h1_block_put(&pool, ocf_h1_block_get(&pool));
+  ocf_h1_pool_trim(&pool, true);
+  assert_int_equal(pool.n_free, 1);
+  ocf_h1_pool_trim(&pool, true);
   assert_int_equal(a.live_bytes, 0);
+  ocf_h1_pool_fini(&pool);
 }
 
 static const struct CMUnitTest tests[] = {

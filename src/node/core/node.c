@@ -7,7 +7,18 @@
 
 enum { TELL_EVERY_S = 10 };
 
-static const struct ocf_bytes protocols[] = { { (const uint8_t *)"/libp2p-http", 12 } };
+/* Ours first, then the mesh's. */
+static size_t list_protocols(struct ocf_node *n)
+{
+  size_t count;
+  const struct ocf_bytes *mesh = ocf_mesh_protocols(&count);
+  OCF_ASSERT(count < OCF_ARRAY_LEN(n->protocols));
+  n->protocols[0] = OCF_STR("/libp2p-http");
+  if (!n->cfg.mesh_enabled)
+    return 1;
+  memcpy(n->protocols + 1, mesh, count * sizeof(*mesh));
+  return 1 + count;
+}
 
 void ocf_node_config_init(struct ocf_node_config *cfg)
 {
@@ -40,8 +51,11 @@ void ocf_node_config_init(struct ocf_node_config *cfg)
     .version = "0",
     .role = "worker",
     .metrics_enabled = true,
+    .policy = OCF_POLICY_SHORTEST_QUEUE,
+    .body_scan_max = 4 * 1024 * 1024,
   };
   ocf_swarm_config_init(&cfg->swarm);
+  ocf_mesh_config_init(&cfg->mesh);
 }
 
 static void log_peer(struct ocf_node *n, const struct ocf_swarm_event *ev, const char *what)
@@ -54,12 +68,19 @@ static void log_peer(struct ocf_node *n, const struct ocf_swarm_event *ev, const
 static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
 {
   struct ocf_node *n = user;
+  if (n->mesh != NULL && ev->type != OCF_SWARM_STREAM_IN)
+    ocf_mesh_peer_event(n->mesh, ev);
   switch (ev->type) {
   case OCF_SWARM_PEER_UP: log_peer(n, ev, "peer connected"); break;
   case OCF_SWARM_PEER_DOWN: log_peer(n, ev, "peer lost"); break;
   case OCF_SWARM_DIAL_FAILED: log_peer(n, ev, "peer cannot be dialled"); break;
   case OCF_SWARM_PEER_IDENTIFIED: break;
-  case OCF_SWARM_STREAM_IN: ocf_node_http_stream_in(n, ev); break;
+  case OCF_SWARM_STREAM_IN:
+    if (ev->proto == 0)
+      ocf_node_http_stream_in(n, ev);
+    else
+      ocf_mesh_stream_in(n->mesh, ev, ev->proto - 1);
+    break;
   case OCF_SWARM_OPENED:
   case OCF_SWARM_OPEN_FAILED:
   case OCF_SWARM_STREAM_UP:
@@ -82,12 +103,26 @@ static int make_swarm(struct ocf_node *n, uint64_t now_ns)
   sc->log = n->loop.log;
   sc->key = n->cfg.key;
   sc->noise = &n->noise;
-  sc->protos = protocols;
-  sc->n_protos = OCF_ARRAY_LEN(protocols);
+  sc->n_protos = list_protocols(n);
+  sc->protos = n->protocols;
   sc->wall_ns = n->loop.env->ops->wall_ns(n->loop.env);
   r = ocf_swarm_new(sc, now_ns, &n->swarm);
   if (r == 0)
     ocf_links_init(&n->links, &n->loop, n->swarm, on_swarm_event, n);
+  return r;
+}
+
+static int make_mesh(struct ocf_node *n)
+{
+  n->slot = n->cfg.slot;
+  if (!n->cfg.mesh_enabled)
+    return 0;
+  n->cfg.mesh.key = n->cfg.key;
+  n->cfg.mesh.role = n->cfg.role;
+  n->cfg.mesh.version = n->cfg.version;
+  int r = ocf_mesh_new(&n->cfg.mesh, &n->loop, n->swarm, &n->mesh);
+  if (r == 0)
+    n->slot = ocf_mesh_slot(n->mesh);
   return r;
 }
 
@@ -101,21 +136,28 @@ int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct 
     return OCF_ENOMEM;
   n->cfg = *cfg;
   n->started_ns = now_ns;
+  n->trim_ns = OCF_TIME_NEVER;
   ocf_list_init(&n->streams);
   ocf_list_init(&n->gathers);
+  ocf_node_offers_init(n);
   int r = ocf_loop_init(&n->loop, env, alloc, rng, log, metrics, now_ns);
+  if (r == 0)
+    ocf_node_route_init(n);
   if (r == 0)
     r = make_swarm(n, now_ns);
   if (r == 0) {
     n->relay = ocf_relay_new(&n->loop, &n->cfg.relay, ocf_node_route, &ocf_node_peer_ops, n);
     r = n->relay != NULL ? 0 : OCF_ENOMEM;
   }
+  if (r == 0)
+    r = make_mesh(n);
   if (r != 0) {
     ocf_node_free(n);
     return r;
   }
   (void)ocf_peerid_text(ocf_swarm_self(n->swarm), n->id_text);
   ocf_relay_set_self(n->relay, n->id_text);
+  ocf_relay_on_health(n->relay, ocf_node_on_health, n);
   *out = n;
   return 0;
 }
@@ -124,12 +166,15 @@ void ocf_node_free(struct ocf_node *n)
 {
   if (n == NULL)
     return;
+  ocf_node_offers_free(n);
   ocf_relay_free(n->relay);
   ocf_node_gathers_free(n);
   ocf_node_streams_free(n);
   if (n->loop.rx != NULL) {
     ocf_sockchan_free_closing(&n->loop);
+    ocf_mesh_free(n->mesh);
     ocf_loop_run_deferred(&n->loop);
+    ocf_node_route_fini(n);
   }
   ocf_swarm_free(n->swarm);
   if (n->swarm != NULL)
@@ -147,6 +192,9 @@ void ocf_node_set_config(struct ocf_node *n, uint64_t now_ns, const struct ocf_n
   n->loop.now_ns = now_ns;
   n->cfg.relay = cfg->relay;
   n->cfg.p2p_route_open = cfg->p2p_route_open;
+  n->cfg.body_scan_max = cfg->body_scan_max;
+  n->cfg.policy = cfg->policy;
+  ocf_policy_set(&n->policy, cfg->policy);
   ocf_relay_set_config(n->relay, &cfg->relay);
 }
 
@@ -165,6 +213,11 @@ struct ocf_relay *ocf_node_relay(struct ocf_node *n)
   return n->relay;
 }
 
+struct ocf_mesh *ocf_node_mesh(struct ocf_node *n)
+{
+  return n->mesh;
+}
+
 /* ---- memory ---- */
 
 enum ocf_node_pressure ocf_node_pressure(const struct ocf_node *n)
@@ -177,13 +230,37 @@ enum ocf_node_pressure ocf_node_pressure(const struct ocf_node *n)
   return live < limit - limit / 20 ? OCF_NODE_SHED_REQUESTS : OCF_NODE_SHED_CONNS;
 }
 
+static void trim(struct ocf_node *n, bool spare)
+{
+  ocf_chunk_pool_trim(&n->loop.chunks, spare);
+  ocf_relay_trim(n->relay, spare);
+  ocf_swarm_trim(n->swarm, spare);
+}
+
+/* What a burst has left in the pools goes back a second or two after it: that of which nobody
+ * needed anything for a whole second. Looked at once a second while there is any; an idle node
+ * sleeps. */
+static void trim_spare(struct ocf_node *n)
+{
+  if (n->trim_ns != OCF_TIME_NEVER && n->loop.now_ns >= n->trim_ns) {
+    n->trim_ns = OCF_TIME_NEVER;
+    trim(n, true);
+  }
+  if (n->trim_ns == OCF_TIME_NEVER &&
+      (n->loop.chunks.n_free > 0 || ocf_relay_keeps(n->relay) || ocf_swarm_keeps(n->swarm)))
+    n->trim_ns = ocf_time_add(n->loop.now_ns, OCF_NS_PER_S);
+}
+
 /* At the end of each turn. */
 static void relieve(struct ocf_node *n)
 {
+  trim_spare(n);
   enum ocf_node_pressure p = ocf_node_pressure(n);
   if (p == OCF_NODE_EASY)
     return;
   ocf_relay_close_idle(n->relay);
+  trim(n, false);
+  p = ocf_node_pressure(n);
   uint64_t again = ocf_time_add(n->memory_told_ns, TELL_EVERY_S * OCF_NS_PER_S);
   if (p < OCF_NODE_SHED_REQUESTS || (n->memory_told_ns != 0 && n->loop.now_ns < again))
     return;
@@ -233,13 +310,16 @@ void ocf_node_turn(struct ocf_node *n, uint64_t now_ns)
 
 uint64_t ocf_node_deadline(struct ocf_node *n)
 {
-  return ocf_time_min(ocf_wheel_next(&n->loop.wheel), ocf_swarm_deadline(n->swarm));
+  uint64_t at = ocf_time_min(ocf_wheel_next(&n->loop.wheel), ocf_swarm_deadline(n->swarm));
+  return ocf_time_min(at, n->trim_ns);
 }
 
 void ocf_node_drain(struct ocf_node *n, uint64_t now_ns, uint64_t grace_ns)
 {
   n->loop.now_ns = now_ns;
   n->draining = true;
+  if (n->mesh != NULL)
+    ocf_mesh_leave(n->mesh);
   n->drain_until_ns = ocf_time_add(now_ns, grace_ns);
   ocf_relay_drain(n->relay);
 }
@@ -253,6 +333,7 @@ static bool still_sending(const struct ocf_node *n)
 
 bool ocf_node_drained(const struct ocf_node *n)
 {
-  bool done = ocf_relay_n_requests(n->relay) == 0 && !still_sending(n);
+  bool left = n->mesh == NULL || ocf_mesh_left(n->mesh);
+  bool done = ocf_relay_n_requests(n->relay) == 0 && !still_sending(n) && left;
   return n->draining && (done || n->loop.now_ns >= n->drain_until_ns) && n->links.n_lookups == 0;
 }

@@ -65,6 +65,18 @@ void ocf_relay_drain(struct ocf_relay *r)
   ocf_relay_session_drain_all(r);
 }
 
+void ocf_relay_trim(struct ocf_relay *r, bool spare)
+{
+  ocf_buf_reset(&r->scratch);
+  ocf_h1_pool_trim(&r->pool, spare);
+  ocf_map_trim(&r->peers);
+}
+
+bool ocf_relay_keeps(const struct ocf_relay *r)
+{
+  return r->scratch.cap > 0 || r->pool.n_free > 0;
+}
+
 size_t ocf_relay_n_sessions(const struct ocf_relay *r)
 {
   return r->n_sessions;

@@ -91,6 +91,11 @@ void ocf_upstream_opened(struct ocf_upstream *up, struct ocf_chan *chan, int err
 
 /* Closes the connections to targets that carry no request now. */
 void ocf_relay_close_idle(struct ocf_relay *r);
+/* Gives memory that is kept for reuse back to the allocator: all of it, or, when `spare` is set,
+ * what was not needed since the last call. Not while a request is being handled. */
+void ocf_relay_trim(struct ocf_relay *r, bool spare);
+/* Whether there is any. */
+bool ocf_relay_keeps(const struct ocf_relay *r);
 /* No new requests on kept connections; idle sessions close now, busy ones after their answer. */
 void ocf_relay_drain(struct ocf_relay *r);
 size_t ocf_relay_n_sessions(const struct ocf_relay *r);
@@ -202,6 +207,15 @@ struct ocf_service *ocf_relay_find_service(struct ocf_relay *r, struct ocf_bytes
 /* Visits services in the order they were added; NULL starts, NULL ends. */
 struct ocf_service *ocf_relay_next_service(struct ocf_relay *r, struct ocf_service *after);
 const char *ocf_service_name(const struct ocf_service *s);
+const struct ocf_endpoint *ocf_service_at(const struct ocf_service *s);
+uint64_t ocf_service_check_interval(const struct ocf_service *s); /* ns */
+/* The service listens elsewhere from now on; idle connections to the old place are closed. `host`
+ * is what the Host header says. OCF_EINVAL (too long). */
+OCF_NODISCARD int ocf_service_move(struct ocf_service *s, const struct ocf_endpoint *at,
+                                   const char *host);
+/* Called whenever the health of one changes, not from inside a call on the relay. */
+typedef void (*ocf_service_health_fn)(void *ctx, struct ocf_service *s);
+void ocf_relay_on_health(struct ocf_relay *r, ocf_service_health_fn fn, void *ctx);
 enum ocf_service_health ocf_service_health(const struct ocf_service *s);
 
 #endif

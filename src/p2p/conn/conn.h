@@ -44,14 +44,18 @@ struct ocf_conn_pool {
   struct ocf_alloc *a;
   void *rx_free, *tx_free; /* chains of empty buffers */
   size_t n_rx_free, n_tx_free, n_rx_used, n_tx_used;
-  size_t free_max;       /* empty buffers of each kind that are kept */
-  struct ocf_list dirty; /* connections with events or bytes since they were last asked */
+  size_t free_max;               /* empty buffers of each kind that are kept */
+  size_t n_rx_spare, n_tx_spare; /* the least numbers of free ones since the last trim */
+  struct ocf_list dirty;         /* connections with events or bytes since they were last asked */
 };
 
 /* `free_max` empty buffers of each kind are kept for reuse; the rest goes back to `a`. */
 void ocf_conn_pool_init(struct ocf_conn_pool *pool, struct ocf_alloc *a, size_t free_max);
 /* Every connection of the pool must have been freed. */
 void ocf_conn_pool_fini(struct ocf_conn_pool *pool);
+/* Gives empty buffers back to `a`: all of them, or, when `spare` is set, those that were not needed
+ * since the last call. */
+void ocf_conn_pool_trim(struct ocf_conn_pool *pool, bool spare);
 /* A connection of the pool that may have events to pull or bytes to flush since it was last
  * returned here, or NULL. Writes to streams bring their connection here too. */
 struct ocf_conn *ocf_conn_pool_next_dirty(struct ocf_conn_pool *pool);

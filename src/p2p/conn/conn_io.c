@@ -13,20 +13,25 @@ void ocf_conn_pool_fini(struct ocf_conn_pool *pool)
   OCF_ASSERT(pool->n_rx_used == 0);
   OCF_ASSERT(pool->n_tx_used == 0);
   OCF_ASSERT(ocf_list_empty(&pool->dirty));
-  struct conn_rx *rx = pool->rx_free;
-  while (rx != NULL) {
-    struct conn_rx *next = rx->next;
+  ocf_conn_pool_trim(pool, false);
+}
+
+void ocf_conn_pool_trim(struct ocf_conn_pool *pool, bool spare)
+{
+  const size_t n_rx = spare ? pool->n_rx_spare : pool->n_rx_free;
+  const size_t n_tx = spare ? pool->n_tx_spare : pool->n_tx_free;
+  for (size_t i = 0; i < n_rx; i++) {
+    struct conn_rx *rx = pool->rx_free;
+    pool->rx_free = rx->next;
     OCF_DELETE(pool->a, rx);
-    rx = next;
   }
-  struct conn_tx *tx = pool->tx_free;
-  while (tx != NULL) {
-    struct conn_tx *next = tx->next;
+  for (size_t i = 0; i < n_tx; i++) {
+    struct conn_tx *tx = pool->tx_free;
+    pool->tx_free = tx->next;
     OCF_DELETE(pool->a, tx);
-    tx = next;
   }
-  pool->rx_free = pool->tx_free = NULL;
-  pool->n_rx_free = pool->n_tx_free = 0;
+  pool->n_rx_spare = pool->n_rx_free -= n_rx;
+  pool->n_tx_spare = pool->n_tx_free -= n_tx;
 }
 
 struct ocf_conn *ocf_conn_pool_next_dirty(struct ocf_conn_pool *pool)
@@ -41,6 +46,7 @@ static struct conn_rx *rx_get(struct ocf_conn_pool *pool)
   if (rx != NULL) {
     pool->rx_free = rx->next;
     pool->n_rx_free--;
+    pool->n_rx_spare = OCF_MIN(pool->n_rx_spare, pool->n_rx_free);
   } else {
     rx = ocf_alloc_get(pool->a, sizeof(*rx));
     if (rx == NULL)
@@ -69,6 +75,7 @@ static struct conn_tx *tx_get(struct ocf_conn_pool *pool)
   if (tx != NULL) {
     pool->tx_free = tx->next;
     pool->n_tx_free--;
+    pool->n_tx_spare = OCF_MIN(pool->n_tx_spare, pool->n_tx_free);
   } else {
     tx = ocf_alloc_get(pool->a, sizeof(*tx));
     if (tx == NULL)

@@ -164,6 +164,18 @@ void ocf_swarm_free(struct ocf_swarm *sw)
   OCF_DELETE(a, sw);
 }
 
+void ocf_swarm_trim(struct ocf_swarm *sw, bool spare)
+{
+  ocf_conn_pool_trim(&sw->pool, spare);
+  ocf_map_trim(&sw->peers);
+  ocf_map_trim(&sw->gates);
+}
+
+bool ocf_swarm_keeps(const struct ocf_swarm *sw)
+{
+  return sw->pool.n_rx_free + sw->pool.n_tx_free > 0;
+}
+
 const struct ocf_peerid *ocf_swarm_self(const struct ocf_swarm *sw)
 {
   return &sw->self;

@@ -238,6 +238,11 @@ void ocf_swarm_open_cancel(struct ocf_swarm *sw, uint64_t ticket);
 
 uint64_t ocf_swarm_deadline(const struct ocf_swarm *sw);
 void ocf_swarm_tick(struct ocf_swarm *sw, uint64_t now_ns);
+/* Gives memory that is kept for reuse back to the allocator: all of it, or, when `spare` is set,
+ * what was not needed since the last call. */
+void ocf_swarm_trim(struct ocf_swarm *sw, bool spare);
+/* Whether there is any. */
+bool ocf_swarm_keeps(const struct ocf_swarm *sw);
 /* Events, effects or bytes to send are waiting. */
 bool ocf_swarm_busy(const struct ocf_swarm *sw);
 
