@@ -90,7 +90,7 @@ struct ocf_record {
   struct ocf_record_strs current_offering, role;
   struct ocf_bytes status; /* "" in normal life, "left" after an OpenTela node's leaving */
   struct ocf_record_strs available_offering;
-  const struct ocf_record_service *service;
+  struct ocf_record_service *service;
   uint32_t n_services;
   bool has_service;  /* as is_set of struct ocf_record_strs */
   int64_t last_seen; /* Unix seconds, by the writer's clock */
@@ -127,10 +127,17 @@ void ocf_record_fini(struct ocf_record *r);
 
 /* Initialises `*r` and reads `json` into it (copies what it keeps). 0; OCF_EINVAL when the text is
  * not JSON, is no object, or something else follows it; OCF_ELIMIT when it is longer than
- * OCF_RECORD_JSON_MAX or nested deeper than 64 levels; OCF_ENOMEM. On failure `*r` is an empty
+ * OCF_RECORD_JSON_MAX, nested deeper than 64 levels or demands more than OCF_RECORD_MEM_MAX (which
+ * takes malice); OCF_ENOMEM. On failure `*r` is an empty
  * record that holds nothing. */
 OCF_NODISCARD int ocf_record_parse(struct ocf_record *r, struct ocf_alloc *a,
                                    struct ocf_bytes json);
+
+/* Bytes of memory that the record's contents take; for those who hold many. */
+static inline size_t ocf_record_mem(const struct ocf_record *r)
+{
+  return r->arena.held_bytes;
+}
 
 /* ---- writing ---- */
 
