@@ -14,15 +14,17 @@
  * Wants that are made before the effects are pulled leave in one message per peer: handle all
  * events first.
  *
- * How a want is worked on. The best of the peers named with it (else the peer that was last useful)
- * is sent want-block at once; up to `spread` others are asked want-have. A peer that has it and was
- * not tried is sent want-block as soon as the tried one says DONT_HAVE, or after twice its round
- * trip (at least stall_min_ns, at most stall_max_ns). When all asked have none, all other connected
- * peers are asked; then WANT_SLOW is reported once. A new peer is asked for everything open, and
- * all silent or negative peers are asked again every rebroadcast_ns (+- half). A peer that has not
- * answered for ask_ns counts as having none. A want lives until its block comes or it is cancelled;
- * then all who were asked are sent a cancel. In-flight want-blocks are spread over the peers by
- * their measured latency and load. For a DAG walk, name the peer that served the parent.
+ * How a want is worked on. The cheapest of the peers named with it (by measured latency, load and
+ * silence) is sent want-block at once; without such a peer, the one that was last of use is, and
+ * `spread` others are asked want-have. A peer is late after twice its round trip (at least
+ * stall_min_ns, at most stall_max_ns). When nobody is on time, or all have said DONT_HAVE, the next
+ * one that has it is sent want-block; when there is none, `spread` others are asked want-have, then
+ * everybody. Nobody left and no answer awaited: WANT_SLOW. A peer that has not answered for ask_ns
+ * counts as having none. All who have none are asked again every rebroadcast_ns (+- half), and a
+ * new peer at once for what nobody had. A want lives until its block comes or it is cancelled; then
+ * all who were asked are told. For a DAG walk, name the peer that served the parent: then a block
+ * costs one round trip and comes once. Others are not asked beforehand, since they would answer a
+ * want-have with the small block itself.
  *
  * Serving. want-have is answered HAVE, or with the block when it has at most OCF_BITSWAP_SMALL
  * bytes; want-block with the block. Missing ones are answered DONT_HAVE where the peer asks for
@@ -158,8 +160,9 @@ OCF_NODISCARD int ocf_bitswap_in_open(struct ocf_bitswap *bs, uint64_t now_ns,
                                       const struct ocf_peerid *peer, unsigned proto, void *stream,
                                       struct ocf_bitswap_in **in);
 /* Bytes came on it, cut anywhere; all are taken. 0; OCF_EPROTO (malformed), OCF_ELIMIT (message too
- * long, too much unfinished), OCF_ENOMEM: `in` is freed, the owner resets the stream. Pull the
- * events before the next call, or blocks may be dropped at events_bytes_max. */
+ * long, too much unfinished), OCF_ENOMEM, OCF_ESTATE (the peer went down): `in` is freed, the owner
+ * resets the stream. Pull the events before the next call, or blocks may be dropped at
+ * events_bytes_max. */
 OCF_NODISCARD int ocf_bitswap_rx(struct ocf_bitswap *bs, uint64_t now_ns, struct ocf_bitswap_in *in,
                                  struct ocf_bytes bytes);
 /* The stream ended (FIN or reset) or its connection did; frees `in`. The owner closes its own
@@ -190,11 +193,11 @@ bool ocf_bitswap_effect(struct ocf_bitswap *bs, uint64_t now_ns, struct ocf_bits
  */
 
 /* Wants the block named by `cid` (any form whose hash is sha2-256 or sha2-512, copied). `hints`:
- * peers that probably have it, best first, may be empty; those that are not up count when they come
- * up. `user` comes back with the events. Wants are told apart by multihash. 0; OCF_EEXIST (wanted
- * already: the hints are added, the first `user` stays), OCF_EINVAL (not a CID, too long, an
- * identity hash), OCF_EUNSUPP (a hash we cannot compute), OCF_ELIMIT (wants_max), OCF_ENOMEM. The
- * store is not looked at: want what is missing. */
+ * peers that probably have it, may be empty; those that are not up do not count. `user` comes back
+ * with the events. Wants are told apart by multihash. 0; OCF_EEXIST (wanted already: the hints are
+ * added, the first `user` stays), OCF_EINVAL (not a CID, too long, an identity hash), OCF_EUNSUPP
+ * (a hash we cannot compute), OCF_ELIMIT (wants_max), OCF_ENOMEM. The store is not looked at: want
+ * what is missing. */
 OCF_NODISCARD int ocf_bitswap_want(struct ocf_bitswap *bs, uint64_t now_ns, struct ocf_bytes cid,
                                    const struct ocf_peerid *hints, size_t n_hints, void *user);
 /* Ends a want; no event names it any more. True when there was one. */
