@@ -126,14 +126,23 @@ static void contradict(struct ocf_table *t, const struct news *w, struct table_r
   ocf_table_drop_held(t, r);
 }
 
-/* Holds `c` (the reference is taken), or a delete when it is NULL. */
+static bool is_held(const struct table_row *r, const struct ocf_claims *c)
+{
+  if (c == NULL)
+    return r->held_delete;
+  return r->held != NULL && ocf_bytes_eq(r->held->value, c->value);
+}
+
+/* Holds `c` (the reference is taken), or a delete when it is NULL. The time runs from the first
+ * one, so that nobody puts it off by writing again and again. */
 static int hold(struct ocf_table *t, const struct news *w, struct table_row *r,
                 struct ocf_claims *c)
 {
-  bool first = !holds(r);
-  bool same =
-      c != NULL ? r->held != NULL && ocf_bytes_eq(r->held->value, c->value) : r->held_delete;
-  uint64_t since_ns = first ? w->now_ns : r->held_since_ns;
+  if (is_held(r, c)) {
+    ocf_claims_unref(t, c);
+    return verdict(t, OCF_TABLE_HELD);
+  }
+  uint64_t since_ns = holds(r) ? r->held_since_ns : w->now_ns;
   ocf_table_drop_held(t, r);
   r->held = c;
   r->held_delete = c == NULL;
@@ -147,8 +156,7 @@ static int hold(struct ocf_table *t, const struct news *w, struct table_row *r,
     ocf_table_drop_held(t, r);
     return refuse(t, w, OCF_TABLE_FULL);
   }
-  if (!same)
-    ocf_table_emit(t, OCF_TABLE_WAITING, w->now_ns, &w->peer);
+  ocf_table_emit(t, OCF_TABLE_WAITING, w->now_ns, &w->peer);
   ocf_table_settle(t, w->now_ns, r);
   return verdict(t, OCF_TABLE_HELD);
 }
