@@ -15,9 +15,10 @@
  *
  * How a checkpoint stays whole: LMDB never writes over a page that a reader may still see. A reader
  * stands at the checkpoint's transaction for as long as it is the newest one, so all its pages stay
- * in place; the file `checkpoint` holds a copy of its meta page and the id of the boot in which it
- * was made. Opened in the same boot, the store's newest transaction counts, for the kernel has all
- * of it. After another boot, only the checkpoint counts.
+ * in place; the file `checkpoint` holds copies of its meta page and of the one before, each with
+ * the id of the boot in which it was made, so that a torn write costs nothing. Opened in the same
+ * boot, the store's newest transaction counts, for the kernel has all of it. After another boot,
+ * only the checkpoint counts.
  *
  * Damage. Opening reads the whole tree before LMDB does: every page that it could reach must be
  * where and what it should be, each row must match its checksum, and no page may be used twice
