@@ -3,6 +3,7 @@
  * when the type is wrong. Objects nest only as the tables do, four deep. */
 #include <string.h>
 
+#include "base/str/escape.h"
 #include "fmt/jscan/jscan.h"
 #include "registry/record/record.h"
 
@@ -180,30 +181,13 @@ static bool read_bool(struct parser *p, void *at)
   return true;
 }
 
-/* Whether `s`, which is JSON, is also well-formed UTF-8: its bytes will be written as they are. */
-static bool is_utf8(struct ocf_bytes s)
-{
-  for (size_t i = 0; i < s.n;) {
-    uint8_t c = s.p[i++];
-    unsigned more = c < 0x80 ? 0 : c < 0xc2 ? 9 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : 9;
-    uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-    uint8_t high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-    if (more > s.n - i)
-      return false;
-    for (; more > 0; more--, low = 0x80, high = 0xbf, i++)
-      if (s.p[i] < low || s.p[i] > high)
-        return false;
-  }
-  return true;
-}
-
-/* Any value, kept as it is written. */
+/* Any value, kept as it is written, and so only when it is also well-formed UTF-8. */
 static bool read_raw(struct parser *p, void *at)
 {
   if (is_null(p) || !pass(p))
     return p->err == 0;
   struct ocf_bytes raw = ocf_bytes(p->doc.p + p->t.begin, (size_t)(p->t.end - p->t.begin));
-  if (raw.n > OCF_RECORD_RAW_MAX || !is_utf8(raw)) {
+  if (raw.n > OCF_RECORD_RAW_MAX || !ocf_utf8_ok(raw)) {
     p->r->n_dropped++;
     return true;
   }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str/escape.h"
 #include "registry/record/record.h"
 
 struct writer {
@@ -24,21 +25,6 @@ static void put_cstr(struct writer *w, const char *s)
 
 /* ---- strings ---- */
 
-/* The length of the well-formed character at `p`; 0 when there is none. */
-static size_t utf8_length(const uint8_t *p, size_t n)
-{
-  uint8_t c = p[0];
-  size_t len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-  uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-  uint8_t high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-  if (len > n)
-    return 0;
-  for (size_t i = 1; i < len; i++, low = 0x80, high = 0xbf)
-    if (p[i] < low || p[i] > high)
-      return 0;
-  return len;
-}
-
 static void put_escaped(struct writer *w, uint8_t c)
 {
   static const char letters[] = "btn\0fr"; /* of 8 to 13; 11 has none */
@@ -58,29 +44,25 @@ static bool is_plain(uint8_t c)
   return c >= 0x20 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
 }
 
-static bool is_line_separator(const uint8_t *p, size_t len)
-{
-  return len == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] & 0xfe) == 0xa8; /* U+2028, U+2029 */
-}
-
 static void put_str(struct writer *w, struct ocf_bytes s)
 {
   size_t from = 0, i = 0;
   put(w, "\"", 1);
   while (i < s.n) {
-    const uint8_t *at = s.p + i;
-    size_t len = utf8_length(at, s.n - i);
-    if (len > 0 && is_plain(*at) && !is_line_separator(at, len)) {
+    uint32_t c = 0;
+    size_t len = ocf_utf8_next(ocf_bytes(s.p + i, s.n - i), &c);
+    bool separator = len > 0 && (c == 0x2028 || c == 0x2029);
+    if (len > 0 && !separator && is_plain(s.p[i])) {
       i += len;
       continue;
     }
     put(w, s.p + from, i - from);
     if (len == 0)
       put_cstr(w, "\\ufffd");
-    else if (len == 3)
-      put_cstr(w, at[2] == 0xa8 ? "\\u2028" : "\\u2029");
+    else if (separator)
+      put_cstr(w, c == 0x2028 ? "\\u2028" : "\\u2029");
     else
-      put_escaped(w, *at);
+      put_escaped(w, s.p[i]);
     i += OCF_MAX(len, (size_t)1);
     from = i;
   }
