@@ -57,7 +57,7 @@ static const char *const check_texts[4] = {
 static inline struct ocf_peerid check_peer(unsigned i)
 {
   struct ocf_peerid id;
-  char key[8];
+  char key[16];
   int n = snprintf(key, sizeof(key), "peer%03u", i);
   ocf_peerid_from_key(ocf_bytes(key, (size_t)n), &id);
   return id;
