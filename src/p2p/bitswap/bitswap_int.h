@@ -28,6 +28,7 @@ enum {
   BS_BUF_KEEP = 64 << 10, /* a larger buffer is given back once it is empty */
   BS_ASKS_MIN = 4,        /* peers that may stand asked for a want, however many wants */
   BS_CREDIT_MAX = 1 << 16,
+  BS_JUNK_MAX = 64, /* blocks never asked for that are looked at in one message */
 };
 
 enum bs_timer { TIMER_WANT, TIMER_PEER, TIMER_IN };
@@ -260,8 +261,8 @@ void ocf_bitswap_want_settle(struct want *w);
 void ocf_bitswap_want_free(struct want *w);
 /* Looks at every want that was marked. */
 void ocf_bitswap_work(struct ocf_bitswap *bs);
-/* A block came from `p`. */
-void ocf_bitswap_got_block(struct peer *p, const struct ocf_bitswap_item *item);
+/* A block came from `p`. False: it was never asked for. */
+bool ocf_bitswap_got_block(struct peer *p, const struct ocf_bitswap_item *item);
 void ocf_bitswap_got_presence(struct peer *p, const struct ocf_bitswap_item *item);
 /* An ask at `p` has ended: somebody may be waiting for its place. */
 void ocf_bitswap_room(struct ocf_bitswap *bs);

@@ -420,14 +420,16 @@ static struct want *want_of(struct ocf_bitswap *bs, const struct ocf_bitswap_ite
   return w != NULL && w->state == WANT_LIVE ? w : NULL;
 }
 
-static void got_unwanted(struct peer *p, const struct ocf_bitswap_item *item)
+static bool got_unwanted(struct peer *p, const struct ocf_bitswap_item *item)
 {
   p->bs->stats.blocks_dup++;
   p->bs->stats.block_bytes_dup += item->data.n;
-  if (p->credit > 0)
+  if (p->credit > 0) {
     p->credit--;
-  else
-    ocf_bitswap_offend(p, OCF_BITSWAP_UNREQUESTED);
+    return true;
+  }
+  ocf_bitswap_offend(p, OCF_BITSWAP_UNREQUESTED);
+  return false;
 }
 
 static struct found *found_new(struct ocf_bitswap *bs, const struct peer *p, struct ocf_bytes data)
@@ -446,14 +448,12 @@ static struct found *found_new(struct ocf_bitswap *bs, const struct peer *p, str
   return f;
 }
 
-void ocf_bitswap_got_block(struct peer *p, const struct ocf_bitswap_item *item)
+bool ocf_bitswap_got_block(struct peer *p, const struct ocf_bitswap_item *item)
 {
   struct ocf_bitswap *bs = p->bs;
   struct want *w = want_of(bs, item);
-  if (w == NULL) {
-    got_unwanted(p, item);
-    return;
-  }
+  if (w == NULL)
+    return got_unwanted(p, item);
   struct ask *a = ocf_bitswap_ask_find(w, p);
   if (a != NULL)
     ocf_bitswap_ask_answered(a);
@@ -462,7 +462,7 @@ void ocf_bitswap_got_block(struct peer *p, const struct ocf_bitswap_item *item)
     bs->stats.dropped++;
     if (a != NULL)
       ocf_bitswap_ask_set(a, ASK_NONE);
-    return;
+    return true;
   }
   bs->stats.blocks_in++;
   bs->stats.block_bytes_in += item->data.n;
@@ -471,4 +471,5 @@ void ocf_bitswap_got_block(struct peer *p, const struct ocf_bitswap_item *item)
   w->found = f;
   w->state = WANT_FOUND;
   stop(w, p);
+  return true;
 }

@@ -84,10 +84,19 @@ static int message(struct peer *p, struct ocf_bytes msg)
     ocf_bitswap_wishes_drop(p);
   struct ocf_bitswap_walk w = ocf_bitswap_walk(msg);
   struct ocf_bitswap_item item;
+  size_t n_wants = 0, n_junk = 0;
   while (ocf_bitswap_walk_next(&w, &item) > 0) {
     switch (item.type) {
-    case OCF_BITSWAP_ITEM_ENTRY: ocf_bitswap_wish(p, &item); break;
-    case OCF_BITSWAP_ITEM_BLOCK: ocf_bitswap_got_block(p, &item); break;
+    case OCF_BITSWAP_ITEM_ENTRY:
+      if (item.cancel || n_wants++ < bs->cfg.wants_per_peer_max)
+        ocf_bitswap_wish(p, &item);
+      else
+        ocf_bitswap_offend(p, OCF_BITSWAP_WANT_FLOOD);
+      break;
+    case OCF_BITSWAP_ITEM_BLOCK:
+      if (n_junk < BS_JUNK_MAX) /* each costs a hash */
+        n_junk += !ocf_bitswap_got_block(p, &item);
+      break;
     case OCF_BITSWAP_ITEM_PRESENCE: ocf_bitswap_got_presence(p, &item); break;
     }
   }
