@@ -20,7 +20,8 @@ static int start(struct ocf_conf *conf, const struct ocf_key *key, const struct 
                                         .libyaml = v->libyaml,
                                         .env = from->env,
                                         .args = from->args,
-                                        .n_args = from->n_args };
+                                        .n_args = from->n_args,
+                                        .fresh_key = from->fresh_key };
   return ocf_daemon_run(conf, key, &info, err);
 }
 

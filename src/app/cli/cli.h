@@ -31,6 +31,7 @@ enum ocf_exit {
 struct ocf_cli_from {
   const char *const *env, *const *args;
   size_t n_args;
+  bool fresh_key; /* the key was made for this start */
 };
 
 struct ocf_cli_ops {

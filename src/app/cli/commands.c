@@ -123,7 +123,8 @@ int ocf_cli_start(const struct ocf_cli *cli, const char *const *args, size_t n_a
     rc = fail(cli, &e, OCF_EXIT_KEY);
   } else {
     log_notes(cli, &c, &r, path, created);
-    int code = cli->ops->start(&c, &key, &(struct ocf_cli_from){ cli->env, args, n_args }, &e);
+    int code =
+        cli->ops->start(&c, &key, &(struct ocf_cli_from){ cli->env, args, n_args, created }, &e);
     rc = start_exit(code);
     if (code != 0)
       (void)fail(cli, &e, rc);

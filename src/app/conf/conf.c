@@ -318,7 +318,7 @@ static int derive_paths(struct ocf_conf *c, const char *const *env)
   int err = derive_dir(c, &c->config_dir, env, "XDG_CONFIG_HOME", "/.config");
   if (err == 0)
     err = set_derived(c, &c->config, c->config_dir, "/cfg.yaml");
-  return err;
+  return err != 0 ? err : derive_dir(c, &c->datadir, env, "XDG_DATA_HOME", "/.local/share");
 }
 
 static int finish(struct ocf_conf_load *l)

@@ -37,6 +37,9 @@ struct ocf_conf_list {
 #define OCF_CONF_V(name, text) name,
 enum ocf_conf_mode { OCF_CONF_CHOICES_MODE(OCF_CONF_V) OCF_CONF_MODE_N };
 enum ocf_conf_role { OCF_CONF_CHOICES_ROLE(OCF_CONF_V) OCF_CONF_ROLE_N };
+enum ocf_conf_leave { OCF_CONF_CHOICES_LEAVE(OCF_CONF_V) OCF_CONF_LEAVE_N };
+enum ocf_conf_degree { OCF_CONF_CHOICES_DEGREE(OCF_CONF_V) OCF_CONF_DEGREE_N };
+enum ocf_conf_policy { OCF_CONF_CHOICES_POLICY(OCF_CONF_V) OCF_CONF_POLICY_N };
 enum ocf_conf_log_format { OCF_CONF_CHOICES_LOG_FORMAT(OCF_CONF_V) OCF_CONF_LOG_FORMAT_N };
 #undef OCF_CONF_V
 

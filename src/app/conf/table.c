@@ -7,6 +7,9 @@
 #define V(name, text) text,
 static const char *const choices_MODE[] = { OCF_CONF_CHOICES_MODE(V) NULL };
 static const char *const choices_ROLE[] = { OCF_CONF_CHOICES_ROLE(V) NULL };
+static const char *const choices_LEAVE[] = { OCF_CONF_CHOICES_LEAVE(V) NULL };
+static const char *const choices_DEGREE[] = { OCF_CONF_CHOICES_DEGREE(V) NULL };
+static const char *const choices_POLICY[] = { OCF_CONF_CHOICES_POLICY(V) NULL };
 static const char *const choices_LOG_FORMAT[] = { OCF_CONF_CHOICES_LOG_FORMAT(V) NULL };
 #undef V
 

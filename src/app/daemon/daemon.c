@@ -58,6 +58,7 @@ static void on_turn(void *user, uint64_t now_ns)
   if (now_ns >= p->due_ns)
     ocf_metric_observe1(p->metrics, OCF_METRIC_LOOP_LAG, 0, now_ns - p->due_ns);
   ocf_node_turn(p->node, now_ns);
+  ocf_daemon_store_turn(p, now_ns);
   count_refused(p);
   trim_heap(p, now_ns);
   ocf_metric_set3(p->metrics, OCF_METRIC_LOG_DROPPED, 0, 0, 0, (int64_t)p->sink.n_dropped);
@@ -71,6 +72,7 @@ static uint64_t on_deadline(void *user)
   struct ocf_plane *p = user;
   uint64_t at = ocf_time_min(ocf_node_deadline(p->node), ocf_logsink_deadline(&p->sink));
   at = ocf_time_min(at, p->trim_ns);
+  at = ocf_time_min(at, ocf_daemon_store_deadline(p));
   uint64_t now = ocf_uv_now();
   if (p->draining)
     at = ocf_time_min(at, ocf_time_add(now, DRAIN_POLL_MS * OCF_NS_PER_MS));
@@ -190,6 +192,28 @@ int ocf_daemon_tell_addrs(struct ocf_plane *p)
   return r == OCF_ELIMIT ? 0 : r;
 }
 
+/* The first plane is the member of the mesh; the others route by its snapshots. */
+static int join_mesh(struct ocf_plane *p, struct ocf_node_config *cfg, struct ocf_err *err)
+{
+  struct ocf_daemon *d = p->d;
+  cfg->public_addrs = d->addrs.public_addrs;
+  cfg->n_public_addrs = d->addrs.n_public;
+  if (!d->conf->registry_enabled)
+    return 0;
+  if (p->index > 0) {
+    cfg->slot = ocf_mesh_slot(ocf_node_mesh(d->planes[0].node));
+    return 0;
+  }
+  cfg->mesh_enabled = true;
+  cfg->mesh.public_address = d->addrs.public_host;
+  cfg->mesh.public_port = d->addrs.n_public > 0 ? d->addrs.public_port : 0;
+  cfg->mesh.fresh_key = d->info->fresh_key;
+  int r = ocf_daemon_store_open(p, err);
+  if (r == 0 && p->store != NULL)
+    cfg->mesh.kv = ocf_lmdb_kv(p->store);
+  return r;
+}
+
 static int make_plane(struct ocf_plane *p, struct ocf_err *err)
 {
   struct ocf_daemon *d = p->d;
@@ -217,12 +241,14 @@ static int make_plane(struct ocf_plane *p, struct ocf_err *err)
   cfg.gather = d->n_planes > 1 ? ocf_daemon_gather : NULL;
   cfg.gather_user = p;
   p->due_ns = OCF_TIME_NEVER;
-  int r =
-      ocf_node_new(&cfg, ocf_uv_env(p->uv), &p->alloc, &p->rng, &p->log, p->metrics, now, &p->node);
+  int r = join_mesh(p, &cfg, err);
+  if (r != 0)
+    return r;
+  r = ocf_node_new(&cfg, ocf_uv_env(p->uv), &p->alloc, &p->rng, &p->log, p->metrics, now, &p->node);
   if (r != 0)
     return ocf_err_set(err, r, NULL, "the node cannot be made: %s", ocf_strerror(r));
   ocf_uv_set_turn(p->uv, &turn_ops, p);
-  return ocf_setup_services(d->conf, ocf_node_relay(p->node), err);
+  return ocf_setup_services(d->conf, p->node, err);
 }
 
 static int start_plane(struct ocf_plane *p, struct ocf_err *err)
@@ -249,12 +275,13 @@ static int start_plane(struct ocf_plane *p, struct ocf_err *err)
 /* In two steps: a loop's last posts may name another plane. */
 static void free_planes(struct ocf_daemon *d)
 {
-  for (size_t i = 0; i < d->n_planes; i++) {
+  for (size_t i = d->n_planes; i-- > 0;) { /* the first last: the others read its snapshots */
     struct ocf_plane *p = &d->planes[i];
     if (p->uv != NULL)
       ocf_uv_set_turn(p->uv, NULL, NULL);
     ocf_node_free(p->node);
     p->node = NULL;
+    ocf_daemon_store_close(p);
   }
   for (size_t i = 0; i < d->n_planes; i++) {
     ocf_uv_free(d->planes[i].uv);

@@ -15,6 +15,7 @@ struct ocf_daemon_info {
   /* Where `conf` came from, as given to ocf_conf_load(): SIGHUP loads it again. */
   const char *const *env, *const *args;
   size_t n_args;
+  bool fresh_key; /* `key` was made just now: no registry knows it yet */
 };
 
 /* Runs until SIGTERM or SIGINT (drains; a second one ends at once). SIGHUP loads the configuration

@@ -1,5 +1,6 @@
 /* What the files of app/daemon share. daemon.c starts and stops planes, reload.c applies a changed
- * configuration to running ones, gather.c adds up what they count.
+ * configuration to running ones, gather.c adds up what they count, store.c keeps the registry's
+ * store.
  *
  * Threading: a plane belongs to its loop. Planes talk only by ocf_uv_post(). The configuration and
  * the addresses made from it are changed by the first loop, under `lock`, and read by the others
@@ -16,6 +17,7 @@
 #include "base/rng/rng.h"
 #include "io/uv/uv.h"
 #include "node/core/node.h"
+#include "store/lmdb/lmdb.h"
 
 struct ocf_daemon;
 
@@ -30,6 +32,8 @@ struct ocf_plane {
   struct ocf_logsink sink;
   struct ocf_metrics *metrics;
   struct ocf_node *node; /* NULL once it has been freed: posts that come later find nothing to do */
+  struct ocf_lmdb *store; /* the first plane's, unless the registry is in memory or off */
+  uint64_t sync_ns;       /* when it goes to the disk next */
   struct ocf_uv_listener *http, *p2p[OCF_SETUP_ADDRS_MAX];
   size_t n_p2p;
   pthread_t thread;
@@ -54,6 +58,12 @@ struct ocf_daemon {
 
 /* Tells the plane's swarm our addresses. The caller holds the lock, or no other plane runs. */
 int ocf_daemon_tell_addrs(struct ocf_plane *p);
+
+/* store.c */
+OCF_NODISCARD int ocf_daemon_store_open(struct ocf_plane *p, struct ocf_err *err);
+void ocf_daemon_store_turn(struct ocf_plane *p, uint64_t now_ns);
+uint64_t ocf_daemon_store_deadline(const struct ocf_plane *p);
+void ocf_daemon_store_close(struct ocf_plane *p);
 
 /* gather.c */
 /* ocf_node_config.gather; `user` is the asking plane. */

@@ -72,12 +72,39 @@ static void setup_swarm(const struct ocf_conf *c, struct ocf_swarm_config *s)
   s->ping_every_ns = c->p2p_ping_interval_ns;
 }
 
+static void setup_mesh(const struct ocf_conf *c, struct ocf_mesh_config *m)
+{
+  static const enum ocf_mesh_leave_style leave[] = {
+    [OCF_CONF_LEAVE_DELETE] = OCF_MESH_LEAVE_DELETE,
+    [OCF_CONF_LEAVE_LEFT] = OCF_MESH_LEAVE_LEFT,
+    [OCF_CONF_LEAVE_NONE] = OCF_MESH_LEAVE_NONE,
+  };
+  if (c->gossip_degree == OCF_CONF_DEGREE_FULL)
+    ocf_gossip_params_ocf(&m->gossip);
+  m->ping_ns = c->registry_ping_ns;
+  m->replica.rebroadcast_ns = c->registry_rebroadcast_ns;
+  m->leave = leave[c->registry_leave];
+}
+
+static void setup_routing(const struct ocf_conf *c, struct ocf_node_config *n)
+{
+  static const enum ocf_policy_kind policy[] = {
+    [OCF_CONF_POLICY_RANDOM] = OCF_POLICY_RANDOM,
+    [OCF_CONF_POLICY_ROUND_ROBIN] = OCF_POLICY_ROUND_ROBIN,
+    [OCF_CONF_POLICY_SHORTEST_QUEUE] = OCF_POLICY_SHORTEST_QUEUE,
+  };
+  n->policy = policy[c->lb_policy];
+  n->body_scan_max = c->route_body_scan_bytes;
+}
+
 void ocf_setup_node(const struct ocf_conf *c, struct ocf_node_config *out)
 {
   static const char *const roles[] = { "worker", "head", "relay" };
   ocf_node_config_init(out);
   setup_relay(c, &out->relay);
   setup_swarm(c, &out->swarm);
+  setup_mesh(c, &out->mesh);
+  setup_routing(c, out);
   out->role = (size_t)c->role < OCF_ARRAY_LEN(roles) ? roles[c->role] : "worker";
   out->p2p_route_open = c->p2p_route_open;
   out->metrics_enabled = c->metrics_enabled;
@@ -129,6 +156,21 @@ int ocf_setup_public_addr(const char *text, uint16_t port, struct ocf_maddr *out
   return ocf_maddr_parse(ocf_bytes(built, strlen(built)), out);
 }
 
+/* What a record can say of it: an address or a name, and a port. */
+static void public_host(struct ocf_setup_addrs *out, const char *text)
+{
+  struct ocf_ip_addr ip;
+  char host[OCF_IP_ADDR_TEXT_SIZE];
+  struct ocf_bytes rest;
+  if (ocf_maddr_to_ip(&out->public_addrs[0], OCF_MADDR_TCP, &ip, &rest) == 0) {
+    (void)snprintf(out->public_host, sizeof(out->public_host), "%s",
+                   ocf_ip_addr_host_text(&ip, host));
+    out->public_port = ip.port;
+  } else if (text[0] != '/') {
+    (void)snprintf(out->public_host, sizeof(out->public_host), "%s", text);
+  }
+}
+
 int ocf_setup_addrs(const struct ocf_conf *c, struct ocf_setup_addrs *out, struct ocf_err *err)
 {
   *out = (struct ocf_setup_addrs){ .n_p2p = 0 };
@@ -148,6 +190,9 @@ int ocf_setup_addrs(const struct ocf_conf *c, struct ocf_setup_addrs *out, struc
       return bad_value(c, OCF_CONF_OPT_public_addrs, c->public_addrs.v[i],
                        "give an IP address, a host name or a multiaddr", err);
   }
+  out->public_port = c->tcpport;
+  if (out->n_public > 0)
+    public_host(out, c->public_addrs.v[0]);
   return 0;
 }
 
@@ -180,35 +225,53 @@ static int look_up(const char *host, uint16_t port, struct ocf_ip_addr *out)
   return 0;
 }
 
-static int add_service(const struct ocf_conf_service *s, struct ocf_relay *r, struct ocf_err *err)
+static int service_place(const struct ocf_conf_service *s, struct ocf_endpoint *at, char *host,
+                         size_t cap, struct ocf_err *err)
 {
-  struct ocf_service_config cfg = { .name = s->name,
-                                    .health_path = s->health_path,
-                                    .health_interval_ns = s->health_interval_ns,
-                                    .health_failures = (unsigned)s->health_failures };
-  char host[320];
   if (s->unix_path[0] != '\0') {
-    if (strlen(s->unix_path) >= sizeof(cfg.at.unix_path))
+    if (strlen(s->unix_path) >= sizeof(at->unix_path))
       return ocf_err_set(err, OCF_EINVAL, "a unix socket's path has at most 107 bytes",
                          "service \"%s\": %s cannot be used", s->name, s->url);
-    (void)snprintf(cfg.at.unix_path, sizeof(cfg.at.unix_path), "%s", s->unix_path);
-    (void)snprintf(host, sizeof(host), "localhost");
-  } else {
-    if (look_up(s->host, s->port, &cfg.at.ip) != 0)
-      return ocf_err_set(err, OCF_EINVAL, "check the name, or give the address",
-                         "service \"%s\": the host \"%s\" cannot be found", s->name, s->host);
-    (void)snprintf(host, sizeof(host), strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u", s->host,
-                   s->port);
+    (void)snprintf(at->unix_path, sizeof(at->unix_path), "%s", s->unix_path);
+    (void)snprintf(host, cap, "localhost");
+    return 0;
   }
-  cfg.host_header = host;
-  int rc = ocf_relay_add_service(r, &cfg);
+  if (look_up(s->host, s->port, &at->ip) != 0)
+    return ocf_err_set(err, OCF_EINVAL, "check the name, or give the address",
+                       "service \"%s\": the host \"%s\" cannot be found", s->name, s->host);
+  (void)snprintf(host, cap, strchr(s->host, ':') != NULL ? "[%s]:%u" : "%s:%u", s->host, s->port);
+  return 0;
+}
+
+static int add_service(const struct ocf_conf *c, const struct ocf_conf_service *s,
+                       struct ocf_node *n, struct ocf_err *err)
+{
+  enum { GROUPS_MAX = 256 };
+  struct ocf_bytes groups[GROUPS_MAX];
+  bool single = c->service_name[0] != '\0' && strcmp(s->name, c->service_name) == 0;
+  const struct ocf_conf_list *list = single ? &c->service_identity_group : &s->identity_groups;
+  struct ocf_node_service v = { .relay = { .name = s->name,
+                                           .health_path = s->health_path,
+                                           .health_interval_ns = s->health_interval_ns,
+                                           .health_failures = (unsigned)s->health_failures },
+                                .groups = groups,
+                                .n_groups = OCF_MIN(list->n, (size_t)GROUPS_MAX),
+                                .ask_models = strcmp(s->name, "llm") == 0 };
+  char host[320];
+  int rc = service_place(s, &v.relay.at, host, sizeof(host), err);
+  if (rc != 0)
+    return rc;
+  for (size_t i = 0; i < v.n_groups; i++)
+    groups[i] = ocf_bytes(list->v[i], strlen(list->v[i]));
+  v.relay.host_header = host;
+  rc = ocf_node_add_service(n, &v);
   return rc == 0 ? 0 : ocf_err_set(err, rc, NULL, "service \"%s\": %s", s->name, ocf_strerror(rc));
 }
 
-int ocf_setup_services(const struct ocf_conf *c, struct ocf_relay *r, struct ocf_err *err)
+int ocf_setup_services(const struct ocf_conf *c, struct ocf_node *n, struct ocf_err *err)
 {
   for (size_t i = 0; i < c->n_services; i++) {
-    int rc = add_service(&c->services[i], r, err);
+    int rc = add_service(c, &c->services[i], n, err);
     if (rc != 0)
       return rc;
   }

@@ -17,6 +17,8 @@ struct ocf_setup_addrs {
   struct ocf_maddr public_addrs[OCF_SETUP_ADDRS_MAX];
   size_t n_public;
   struct ocf_ip_addr http;
+  char public_host[256]; /* what the record says of public-addr's first entry; "" none */
+  uint16_t public_port;
   bool p2p_default; /* no `listen` was given: a family that the system lacks is no error */
 };
 
@@ -26,7 +28,7 @@ OCF_NODISCARD int ocf_setup_addrs(const struct ocf_conf *c, struct ocf_setup_add
 /* /ip4|ip6|dns…/tcp/<port> for an entry of public-addr. 0 or OCF_EINVAL. */
 OCF_NODISCARD int ocf_setup_public_addr(const char *text, uint16_t port, struct ocf_maddr *out);
 /* Looks the services' hosts up and adds them. 0, OCF_EINVAL, OCF_ENOMEM. */
-OCF_NODISCARD int ocf_setup_services(const struct ocf_conf *c, struct ocf_relay *r,
+OCF_NODISCARD int ocf_setup_services(const struct ocf_conf *c, struct ocf_node *n,
                                      struct ocf_err *err);
 /* The peers that are dialled and kept. One bad entry is logged and skipped. */
 void ocf_setup_bootstrap(const struct ocf_conf *c, struct ocf_swarm *sw, const struct ocf_log *log,

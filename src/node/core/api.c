@@ -14,6 +14,9 @@ enum action {
   ACT_INSPECT, /* what this node is and counts */
   ACT_REACH,   /* use this node to reach peers */
   ACT_USE,     /* use a service of this node */
+  ACT_ROUTE,   /* have this node find a service in the mesh */
+  ACT_TABLE,   /* see who is in the mesh */
+  ACT_CHANGE,  /* say what this node offers */
 };
 
 static bool allowed(const struct ocf_node *n, const struct ocf_caller *c, enum action a)
@@ -21,7 +24,12 @@ static bool allowed(const struct ocf_node *n, const struct ocf_caller *c, enum a
   switch (a) {
   case ACT_LOOK: return true;
   case ACT_INSPECT: return c->kind == OCF_CALLER_LOCAL || n->cfg.p2p_route_open;
-  case ACT_REACH: return c->kind == OCF_CALLER_LOCAL || n->cfg.p2p_route_open;
+  case ACT_REACH:
+    return c->kind == OCF_CALLER_LOCAL || n->cfg.p2p_route_open ||
+           (c->kind == OCF_CALLER_PEER && strcmp(n->cfg.role, "relay") == 0);
+  case ACT_ROUTE: return c->kind != OCF_CALLER_PEER || n->cfg.p2p_route_open;
+  case ACT_TABLE: return true;
+  case ACT_CHANGE: return c->kind == OCF_CALLER_LOCAL;
   case ACT_USE:
     return c->kind == OCF_CALLER_LOCAL || c->kind == OCF_CALLER_PEER || n->cfg.p2p_route_open;
   }
@@ -153,6 +161,13 @@ static struct ocf_bytes target_from(const struct ocf_h1_head *h, struct ocf_byte
 static void dispatch(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes path,
                      unsigned depth);
 
+/* What a relay passes on for a peer ends at the next node: no loops, no chains. */
+static bool one_hop(struct ocf_bytes rest)
+{
+  static const char direct[] = "/v1/_service/";
+  return rest.n >= sizeof(direct) - 1 && memcmp(rest.p, direct, sizeof(direct) - 1) == 0;
+}
+
 static void to_peer(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes rest,
                     unsigned depth)
 {
@@ -164,6 +179,9 @@ static void to_peer(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes
     ocf_request_fail(
         rq, 400, "bad_peer_id",
         "the path must be /v1/p2p/{peer id}/{path}, the id as 12D3Koo..., Qm... or a CID", 0);
+  else if (ocf_request_caller(rq)->kind == OCF_CALLER_PEER && !one_hop(rest))
+    ocf_request_fail(rq, 400, "too_many_hops",
+                     "a peer may be led to another one only to use a service of it", 0);
   else if (ocf_peerid_eq(&peer, ocf_node_id(n)))
     dispatch(n, rq, rest.n > 0 ? rest : OCF_STR("/"), depth + 1);
   else
@@ -194,18 +212,36 @@ struct route {
   enum action action;
   unsigned label;
   void (*get)(struct ocf_node *n, struct ocf_request *rq);
+  void (*post)(struct ocf_node *n, struct ocf_request *rq);
+  void (*del)(struct ocf_node *n, struct ocf_request *rq);
   void (*forward)(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes rest,
                   unsigned depth);
 };
 
+#define GET(path, act, label, fn)                                                                  \
+  {                                                                                                \
+    path, false, act, OCF_METRIC_ROUTE_##label, fn, NULL, NULL, NULL                               \
+  }
+#define FORWARD(path, act, label, fn)                                                              \
+  {                                                                                                \
+    path, true, act, OCF_METRIC_ROUTE_##label, NULL, NULL, NULL, fn                                \
+  }
 static const struct route routes[] = {
-  { "/v1/p2p", true, ACT_REACH, OCF_METRIC_ROUTE_P2P, NULL, to_peer },
-  { "/v1/_service", true, ACT_USE, OCF_METRIC_ROUTE_SERVICE, NULL, to_service },
-  { "/v1/health", false, ACT_LOOK, OCF_METRIC_ROUTE_HEALTH, get_health, NULL },
-  { "/healthz", false, ACT_LOOK, OCF_METRIC_ROUTE_HEALTHZ, get_health, NULL },
-  { "/readyz", false, ACT_LOOK, OCF_METRIC_ROUTE_READYZ, get_ready, NULL },
-  { "/metrics", false, ACT_INSPECT, OCF_METRIC_ROUTE_METRICS, ocf_node_get_metrics, NULL },
-  { "/v1/self", false, ACT_INSPECT, OCF_METRIC_ROUTE_SELF, get_self, NULL },
+  FORWARD("/v1/service", ACT_ROUTE, PROVIDER, ocf_node_to_provider),
+  FORWARD("/v1/_service", ACT_USE, SERVICE, to_service),
+  FORWARD("/v1/p2p", ACT_REACH, P2P, to_peer),
+  GET("/v1/health", ACT_LOOK, HEALTH, get_health),
+  GET("/healthz", ACT_LOOK, HEALTHZ, get_health),
+  GET("/readyz", ACT_LOOK, READYZ, get_ready),
+  GET("/metrics", ACT_INSPECT, METRICS, ocf_node_get_metrics),
+  GET("/v1/self", ACT_INSPECT, SELF, get_self),
+  GET("/v1/dnt/table", ACT_TABLE, DNT, ocf_node_get_table),
+  GET("/v1/dnt/peers", ACT_TABLE, DNT, ocf_node_get_peers),
+  GET("/v1/dnt/peers_status", ACT_TABLE, DNT, ocf_node_get_peers_status),
+  GET("/v1/dnt/stats", ACT_TABLE, DNT, ocf_node_get_stats),
+  GET("/v1/dnt/bootstraps", ACT_TABLE, DNT, ocf_node_get_bootstraps),
+  { "/v1/dnt/_node", false, ACT_CHANGE, OCF_METRIC_ROUTE_DNT, NULL, ocf_node_post_node,
+    ocf_node_delete_node, NULL },
 };
 
 static const struct route *find_route(struct ocf_bytes path, struct ocf_bytes *rest)
@@ -221,18 +257,31 @@ static const struct route *find_route(struct ocf_bytes path, struct ocf_bytes *r
   return NULL;
 }
 
-static void call_get(struct ocf_node *n, struct ocf_request *rq, const struct route *r)
+static void (*method_of(const struct route *r, enum ocf_h1_method m))(struct ocf_node *,
+                                                                      struct ocf_request *)
+{
+  if (m == OCF_H1_GET || m == OCF_H1_HEAD)
+    return r->get;
+  return m == OCF_H1_POST ? r->post : m == OCF_H1_DELETE ? r->del : NULL;
+}
+
+static void call(struct ocf_node *n, struct ocf_request *rq, const struct route *r)
 {
   enum ocf_h1_method m = ocf_request_head(rq)->method;
-  if (m == OCF_H1_GET || m == OCF_H1_HEAD) {
-    r->get(n, rq);
+  void (*fn)(struct ocf_node *, struct ocf_request *) = method_of(r, m);
+  if (fn != NULL) {
+    fn(n, rq);
     return;
   }
-  struct ocf_h1_edit e = OCF_H1_EDIT(OCF_H1_SET, "Allow", OCF_STR("GET, HEAD"));
+  struct ocf_bytes allow = r->get != NULL ? OCF_STR("GET, HEAD") : OCF_STR("POST, DELETE");
+  struct ocf_h1_edit e = OCF_H1_EDIT(OCF_H1_SET, "Allow", allow);
   if (m == OCF_H1_OPTIONS)
     ocf_request_reply(rq, 204, NULL, ocf_bytes(NULL, 0), &e, 1);
   else
-    ocf_request_fail_with(rq, 405, "method_not_allowed", "this path answers GET and HEAD", &e, 1);
+    ocf_request_fail_with(rq, 405, "method_not_allowed",
+                          r->get != NULL ? "this path answers GET and HEAD"
+                                         : "this path answers POST and DELETE",
+                          &e, 1);
 }
 
 /* `/v1/p2p/{this node}/…` is the rest of the path here, so one request may pass the table a few
@@ -255,7 +304,7 @@ static void dispatch(struct ocf_node *n, struct ocf_request *rq, struct ocf_byte
   else if (r->forward != NULL)
     r->forward(n, rq, rest, depth);
   else
-    call_get(n, rq, r);
+    call(n, rq, r);
 }
 
 void ocf_node_route(void *ctx, struct ocf_request *rq)

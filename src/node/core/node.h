@@ -14,9 +14,11 @@
 #include "multi/maddr/maddr.h"
 #include "multi/peerid/peerid.h"
 #include "node/env/env.h"
+#include "node/mesh/mesh.h"
 #include "node/relay/relay.h"
 #include "obs/metric/metric.h"
 #include "p2p/swarm/swarm.h"
+#include "route/policy/policy.h"
 
 struct ocf_node;
 
@@ -28,6 +30,13 @@ struct ocf_node_config {
   const char *role;              /* "worker", "head", "relay" */
   bool p2p_route_open;           /* /v1/p2p and /v1/_service for callers on other machines */
   bool metrics_enabled;
+  bool mesh_enabled;              /* this node is a member of the mesh: one plane of a process is */
+  struct ocf_mesh_config mesh;    /* `key`, `role` and `version` are filled by the node */
+  struct ocf_snapshot_slot *slot; /* a plane that is no member routes by another's snapshots */
+  enum ocf_policy_kind policy;
+  size_t body_scan_max;                 /* bytes of a body that are held until its route is known */
+  const struct ocf_maddr *public_addrs; /* told by /v1/dnt/bootstraps; borrowed */
+  size_t n_public_addrs;
   const struct ocf_metric_info *build_info; /* borrowed */
   size_t n_build_info;
   /* For a node that is one of several planes: asks the others for what they count and returns how
@@ -52,9 +61,22 @@ void ocf_node_free(struct ocf_node *n);
  * holds for what begins from now on; a time-out that is running keeps its length. */
 void ocf_node_set_config(struct ocf_node *n, uint64_t now_ns, const struct ocf_node_config *cfg);
 
+/* A service of this node, with what it is known for. */
+struct ocf_node_service {
+  struct ocf_service_config relay;
+  const struct ocf_bytes *groups; /* identity groups, "key=value" */
+  size_t n_groups;
+  bool ask_models; /* it tells its models at /v1/models: one group "model=<id>" each */
+};
+/* Copies it. A service of the same name is moved to the new place and gets the new groups. It is
+ * told to the mesh while it is well. OCF_EINVAL, OCF_ENOMEM. */
+OCF_NODISCARD int ocf_node_add_service(struct ocf_node *n, const struct ocf_node_service *s);
+
 const struct ocf_peerid *ocf_node_id(const struct ocf_node *n);
 struct ocf_swarm *ocf_node_swarm(struct ocf_node *n);
 struct ocf_relay *ocf_node_relay(struct ocf_node *n);
+/* NULL: no member of the mesh. */
+struct ocf_mesh *ocf_node_mesh(struct ocf_node *n);
 
 /* A socket was accepted; it is the node's from here on. */
 void ocf_node_accept_http(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s,

@@ -84,6 +84,8 @@ struct ocf_mesh_service {
 /* From now on this node offers exactly these. The record is written when it differs from the last
  * one. 0, OCF_ENOMEM, OCF_ELIMIT (record too large). */
 OCF_NODISCARD int ocf_mesh_offer(struct ocf_mesh *m, const struct ocf_mesh_service *v, size_t n);
+/* Takes our row out of the registry until something else is offered. */
+void ocf_mesh_withdraw(struct ocf_mesh *m);
 /* The record as it stands now: JSON, lent until the next call on the mesh. */
 struct ocf_bytes ocf_mesh_record(const struct ocf_mesh *m);
 

@@ -69,7 +69,7 @@ struct ocf_mesh {
   bool dirty;                           /* `json` is not what the registry has of us */
   uint64_t put_after_ns;                /* wait until then, or until the replica has caught up */
   uint64_t usurped_ns, usurped_wait_ns; /* when somebody else wrote our key last, and what then */
-  bool leaving;
+  bool withdrawn, leaving;
   uint64_t left_at_ns, left_blocks_out;
 };
 

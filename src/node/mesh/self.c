@@ -80,6 +80,7 @@ static int take_record(struct ocf_mesh *m, struct ocf_record *next)
 {
   ocf_record_fini(&m->record);
   m->record = *next;
+  m->withdrawn = false;
   m->dirty = true;
   mesh_settle_later(m);
   return write_json(m);
@@ -128,6 +129,8 @@ uint64_t mesh_self_deadline(const struct ocf_mesh *m)
 void mesh_self_usurped(struct ocf_mesh *m)
 {
   uint64_t now = mesh_now(m);
+  if (m->withdrawn || m->leaving)
+    return;
   if (now > ocf_time_add(m->usurped_ns, USURPED_CALM_NS))
     m->usurped_wait_ns = 0;
   m->usurped_ns = now;
@@ -198,6 +201,18 @@ static int say_left(struct ocf_mesh *m)
   m->record.last_seen = unix_s(m);
   r = write_json(m);
   return r != 0 ? r : ocf_merkle_put(m->replica, mesh_now(m), key, ocf_buf_view(&m->json));
+}
+
+void ocf_mesh_withdraw(struct ocf_mesh *m)
+{
+  if (m->leaving || m->store_failed)
+    return;
+  m->withdrawn = true;
+  m->dirty = false;
+  int err = ocf_merkle_delete(m->replica, mesh_now(m), ocf_bytes(m->key, strlen(m->key)));
+  if (err != 0)
+    mesh_registry_failed(m, err, "withdrawing our record");
+  mesh_settle_later(m);
 }
 
 void ocf_mesh_leave(struct ocf_mesh *m)

@@ -39,7 +39,8 @@ struct ocf_service {
   enum ocf_service_health health;
   unsigned label; /* of its metrics */
   struct ocf_alarm alarm;
-  struct ocf_ask check; /* the health check */
+  struct ocf_ask check;        /* the health check */
+  struct ocf_deferred changed; /* its health is to be told */
 };
 
 enum upstream_state {
@@ -134,6 +135,8 @@ struct ocf_relay {
   size_t n_sessions, n_clients, n_requests;            /* n_clients: sessions that are no peer's */
   uint64_t window_ns, window_requests, window_retries; /* retry budget */
   char self[80];
+  ocf_service_health_fn on_health;
+  void *health_ctx;
   bool draining;
 };
 
@@ -212,6 +215,8 @@ int ocf_relay_upstream_ask(struct ocf_ask *a, struct target *t);
 void ocf_relay_upstream_release(struct ocf_upstream *up);
 void ocf_relay_upstream_drop(struct ocf_upstream *up, enum ocf_chan_end how);
 void ocf_relay_upstream_free_all(struct ocf_relay *r);
+/* Closes the target's idle connections. */
+void ocf_relay_upstream_close_idle(struct target *t);
 void ocf_relay_upstream_reap(struct ocf_alarm *reaper);
 struct target *ocf_relay_target_for_peer(struct ocf_relay *r, const struct ocf_peerid *peer);
 void ocf_relay_target_init(struct target *t, struct ocf_relay *r);

@@ -16,6 +16,8 @@ static void set_health(struct ocf_service *sv, enum ocf_service_health h)
   if (sv->health == h)
     return;
   sv->health = h;
+  if (relay_of(sv)->on_health != NULL)
+    ocf_defer(relay_of(sv)->loop, &sv->changed);
   struct ocf_metrics *m = relay_of(sv)->loop->metrics;
   ocf_metric_set3(m, OCF_METRIC_SERVICE_UP, sv->label, 0, 0, h == OCF_SERVICE_WELL ? 1 : 0);
   OCF_LOGF(relay_of(sv)->loop->log, "service", h == OCF_SERVICE_WELL ? OCF_LOG_INFO : OCF_LOG_WARN,
@@ -31,6 +33,12 @@ static void again_later(struct ocf_service *sv)
   if (sv->health != OCF_SERVICE_WELL)
     after = OCF_MIN(after, EAGER_MS * OCF_NS_PER_MS);
   ocf_alarm_start(relay_of(sv)->loop, &sv->alarm, after);
+}
+
+static void tell_health(struct ocf_deferred *d)
+{
+  struct ocf_service *sv = OCF_CONTAINER_OF(d, struct ocf_service, changed);
+  relay_of(sv)->on_health(relay_of(sv)->health_ctx, sv);
 }
 
 static void checked(struct ocf_service *sv, unsigned status, int err)
@@ -87,6 +95,7 @@ int ocf_relay_add_service(struct ocf_relay *r, const struct ocf_service_config *
   sv->failures_max = cfg->health_failures > 0 ? cfg->health_failures : 1;
   sv->alarm.fire = on_alarm;
   sv->check.done = on_checked;
+  sv->changed.run = tell_health;
   ocf_list_push_back(&r->services, &sv->link);
   if (sv->health_path[0] == '\0')
     set_health(sv, OCF_SERVICE_WELL);
@@ -116,6 +125,32 @@ const char *ocf_service_name(const struct ocf_service *s)
   return s->name;
 }
 
+const struct ocf_endpoint *ocf_service_at(const struct ocf_service *s)
+{
+  return &s->at;
+}
+
+uint64_t ocf_service_check_interval(const struct ocf_service *s)
+{
+  return s->health_interval_ns;
+}
+
+int ocf_service_move(struct ocf_service *s, const struct ocf_endpoint *at, const char *host)
+{
+  if (strlen(host) >= sizeof(s->target.host))
+    return OCF_EINVAL;
+  (void)snprintf(s->target.host, sizeof(s->target.host), "%s", host);
+  s->at = *at;
+  ocf_relay_upstream_close_idle(&s->target);
+  return 0;
+}
+
+void ocf_relay_on_health(struct ocf_relay *r, ocf_service_health_fn fn, void *ctx)
+{
+  r->on_health = fn;
+  r->health_ctx = ctx;
+}
+
 enum ocf_service_health ocf_service_health(const struct ocf_service *s)
 {
   return s->health;
@@ -126,6 +161,7 @@ void ocf_relay_service_free_all(struct ocf_relay *r)
   OCF_LIST_FOREACH_SAFE (n, &r->services) {
     struct ocf_service *sv = OCF_LIST_ENTRY(n, struct ocf_service, link);
     ocf_alarm_stop(r->loop, &sv->alarm);
+    ocf_defer_cancel(&sv->changed);
     ocf_list_remove(n);
     OCF_DELETE(r->loop->alloc, sv);
   }

@@ -389,6 +389,13 @@ void ocf_relay_upstream_reap(struct ocf_alarm *reaper)
     ocf_alarm_start(r->loop, reaper, REAP_EVERY_MS * OCF_NS_PER_MS);
 }
 
+void ocf_relay_upstream_close_idle(struct target *t)
+{
+  while (!ocf_list_empty(&t->idle))
+    ocf_relay_upstream_drop(OCF_LIST_ENTRY(t->idle.next, struct ocf_upstream, idle_link),
+                            OCF_CHAN_CLOSE);
+}
+
 void ocf_relay_close_idle(struct ocf_relay *r)
 {
   struct ocf_list *lists[] = { &r->peer_ages, &r->service_ages };

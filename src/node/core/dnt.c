@@ -1,0 +1,328 @@
+/* /v1/dnt/...: the node table and this node's own row, as clients of the Go nodes know them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fmt/json/json.h"
+#include "node/core/node_int.h"
+
+enum { PAGE_MAX = 64 * 1024 * 1024, POST_MAX = 256 * 1024, ADDRS_MAX = 16 };
+
+static void reply(struct ocf_request *rq, struct ocf_buf *b, int err)
+{
+  struct ocf_h1_edit e = OCF_H1_EDIT(OCF_H1_SET, "Cache-Control", OCF_STR("no-store"));
+  if (err == 0)
+    ocf_request_reply(rq, 200, "application/json; charset=utf-8", ocf_buf_view(b), &e, 1);
+  else
+    ocf_request_fail(rq, 503, "out_of_memory", "no memory for the answer", 1);
+  ocf_buf_fini(b);
+}
+
+/* ---- the table ---- */
+
+static int write_rows(const struct ocf_snapshot *s, struct ocf_buf *b)
+{
+  char key[OCF_PEERID_TEXT_SIZE];
+  bool first = true;
+  int r = ocf_buf_add(b, "{", 1);
+  for (size_t i = 0; i < ocf_snapshot_n_rows(s) && r == 0; i++) {
+    const struct ocf_snapshot_row *row = ocf_snapshot_row(s, i);
+    if ((!row->alive && !row->self) || row->claims == NULL)
+      continue;
+    r = ocf_buf_add(b, first ? "\"/" : ",\"/", first ? 2 : 3);
+    (void)ocf_peerid_text(&row->peer, key);
+    if (r == 0)
+      r = ocf_buf_add(b, key, strlen(key));
+    if (r == 0)
+      r = ocf_buf_add(b, "\":", 2);
+    if (r == 0)
+      r = ocf_snapshot_write_row(s, row, b);
+    first = false;
+  }
+  return r != 0 ? r : ocf_buf_add(b, "}", 1);
+}
+
+void ocf_node_get_table(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_snapshot *s = n->slot == NULL ? NULL : ocf_snapshot_take(n->slot);
+  struct ocf_buf b;
+  ocf_buf_init(&b, n->loop.alloc, PAGE_MAX);
+  int r = s == NULL ? ocf_buf_add(&b, "{}", 2) : write_rows(s, &b);
+  ocf_snapshot_unref(s);
+  reply(rq, &b, r);
+}
+
+/* ---- peers ---- */
+
+static void write_addrs(struct ocf_node *n, struct ocf_json *w, const struct ocf_peerid *id)
+{
+  struct ocf_maddr addrs[ADDRS_MAX];
+  char text[OCF_MADDR_TEXT_SIZE];
+  size_t count = ocf_swarm_peer_addrs(n->swarm, n->loop.now_ns, id, addrs, ADDRS_MAX);
+  ocf_json_array(w);
+  for (size_t i = 0; i < count; i++) {
+    if (ocf_maddr_text(&addrs[i], text, sizeof(text), NULL) == 0)
+      ocf_json_cstr(w, text);
+  }
+  ocf_json_array_end(w);
+}
+
+static void write_connected(struct ocf_node *n, struct ocf_json *w)
+{
+  const void *cursor = NULL;
+  struct ocf_swarm_peer_info info;
+  char text[OCF_PEERID_TEXT_SIZE];
+  ocf_json_array(w);
+  while (ocf_swarm_peer_next(n->swarm, &cursor, &info)) {
+    ocf_json_object(w);
+    ocf_json_key(w, "ID");
+    ocf_json_cstr(w, ocf_peerid_text(info.id, text));
+    ocf_json_key(w, "Addrs");
+    write_addrs(n, w, info.id);
+    ocf_json_object_end(w);
+  }
+  ocf_json_array_end(w);
+}
+
+static void write_status(struct ocf_json *w, const struct ocf_peerid *id, const char *status)
+{
+  char text[OCF_PEERID_TEXT_SIZE];
+  ocf_json_object(w);
+  ocf_json_key(w, "id");
+  ocf_json_cstr(w, ocf_peerid_text(id, text));
+  ocf_json_key(w, "connectedness");
+  ocf_json_cstr(w, status);
+  ocf_json_object_end(w);
+}
+
+/* Everybody that is known, ourselves included; returns how many. */
+static size_t write_known(struct ocf_node *n, struct ocf_json *w)
+{
+  const void *cursor = NULL;
+  struct ocf_swarm_peer_info info;
+  size_t count = 1;
+  ocf_json_array(w);
+  write_status(w, ocf_node_id(n), "NotConnected"); /* as Go says of the host itself */
+  while (ocf_swarm_peer_next(n->swarm, &cursor, &info)) {
+    write_status(w, info.id, "Connected");
+    count++;
+  }
+  struct ocf_table_iter it = { .it = { 0 } };
+  const struct ocf_table_row *row;
+  while (n->mesh != NULL && ocf_table_next(ocf_mesh_table(n->mesh), &it, &row)) {
+    if (ocf_swarm_peer_info(n->swarm, &row->peer, &info) ||
+        ocf_peerid_eq(&row->peer, ocf_node_id(n)))
+      continue;
+    write_status(w, &row->peer, row->local.dialable ? "CanConnect" : "NotConnected");
+    count++;
+  }
+  ocf_json_array_end(w);
+  return count;
+}
+
+void ocf_node_get_peers(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_buf b;
+  ocf_buf_init(&b, n->loop.alloc, PAGE_MAX);
+  struct ocf_json w = ocf_json_to(&b);
+  ocf_json_object(&w);
+  ocf_json_key(&w, "peers");
+  write_connected(n, &w);
+  ocf_json_object_end(&w);
+  reply(rq, &b, ocf_json_end(&w));
+}
+
+void ocf_node_get_peers_status(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_buf b;
+  ocf_buf_init(&b, n->loop.alloc, PAGE_MAX);
+  struct ocf_json w = ocf_json_to(&b);
+  ocf_json_object(&w);
+  ocf_json_key(&w, "peers");
+  (void)write_known(n, &w);
+  ocf_json_object_end(&w);
+  reply(rq, &b, ocf_json_end(&w));
+}
+
+void ocf_node_get_stats(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_swarm_stats s;
+  struct ocf_buf b;
+  ocf_swarm_stats(n->swarm, &s);
+  ocf_buf_init(&b, n->loop.alloc, PAGE_MAX);
+  struct ocf_json w = ocf_json_to(&b);
+  ocf_json_object(&w);
+  ocf_json_key(&w, "connected_peers");
+  ocf_json_u64(&w, s.n_peers);
+  ocf_json_key(&w, "connected_peer_details");
+  write_connected(n, &w);
+  ocf_json_key(&w, "all_peer_details");
+  size_t known = write_known(n, &w);
+  ocf_json_key(&w, "total_peers_known");
+  ocf_json_u64(&w, known);
+  ocf_json_key(&w, "message");
+  ocf_json_cstr(&w, "see /metrics for what this node counts");
+  ocf_json_object_end(&w);
+  reply(rq, &b, ocf_json_end(&w));
+}
+
+/* ---- bootstraps ---- */
+
+static void write_multiaddr(struct ocf_json *w, const struct ocf_maddr *addr,
+                            const struct ocf_peerid *id)
+{
+  char text[OCF_MADDR_TEXT_SIZE + OCF_PEERID_TEXT_SIZE + 8];
+  char peer[OCF_PEERID_TEXT_SIZE];
+  size_t at;
+  if (ocf_maddr_text(addr, text, OCF_MADDR_TEXT_SIZE, NULL) != 0)
+    return;
+  at = strlen(text);
+  if (strstr(text, "/p2p/") == NULL)
+    (void)snprintf(text + at, sizeof(text) - at, "/p2p/%s", ocf_peerid_text(id, peer));
+  ocf_json_cstr(w, text);
+}
+
+/* A row that says where it can be reached from everywhere. */
+static void write_public(struct ocf_json *w, const struct ocf_snapshot_row *row)
+{
+  const struct ocf_claims *c = row->claims;
+  struct ocf_ip_addr ip;
+  struct ocf_maddr addr;
+  if (c == NULL || c->public_address.n == 0 || !row->alive)
+    return;
+  if (ocf_ip_addr_parse_host(c->public_address, &ip) != 0)
+    return;
+  ip.port = c->public_port != 0 ? c->public_port : 43905;
+  ocf_maddr_from_ip(&ip, OCF_MADDR_TCP, &addr);
+  write_multiaddr(w, &addr, &row->peer);
+}
+
+void ocf_node_get_bootstraps(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_snapshot *s = n->slot == NULL ? NULL : ocf_snapshot_take(n->slot);
+  struct ocf_buf b;
+  ocf_buf_init(&b, n->loop.alloc, PAGE_MAX);
+  struct ocf_json w = ocf_json_to(&b);
+  ocf_json_object(&w);
+  ocf_json_key(&w, "bootstraps");
+  ocf_json_array(&w);
+  for (size_t i = 0; i < n->cfg.n_public_addrs; i++)
+    write_multiaddr(&w, &n->cfg.public_addrs[i], ocf_node_id(n));
+  for (size_t i = 0; s != NULL && i < ocf_snapshot_n_rows(s); i++) {
+    if (!ocf_snapshot_row(s, i)->self)
+      write_public(&w, ocf_snapshot_row(s, i));
+  }
+  ocf_json_array_end(&w);
+  ocf_json_object_end(&w);
+  ocf_snapshot_unref(s);
+  reply(rq, &b, ocf_json_end(&w));
+}
+
+/* ---- POST and DELETE of this node's own row ---- */
+
+/* A body that is read whole. */
+struct posted {
+  struct ocf_body_reader reader;
+  struct ocf_node *node;
+  struct ocf_buf body;
+};
+
+static void posted_free(struct posted *p)
+{
+  struct ocf_alloc *a = p->node->loop.alloc;
+  ocf_buf_fini(&p->body);
+  OCF_DELETE(a, p);
+}
+
+static void posted_gone(struct ocf_body_reader *b)
+{
+  posted_free(OCF_CONTAINER_OF(b, struct posted, reader));
+}
+
+static int endpoint_of(const struct ocf_record_service *s, struct ocf_endpoint *at)
+{
+  struct ocf_bytes host = s->host;
+  char port[8];
+  if (host.n == 0 || ocf_bytes_eq(host, OCF_STR("localhost")))
+    host = OCF_STR("127.0.0.1");
+  if (s->port.n == 0 || s->port.n >= sizeof(port) || ocf_ip_addr_parse_host(host, &at->ip) != 0)
+    return OCF_EINVAL;
+  memcpy(port, s->port.p, s->port.n);
+  port[s->port.n] = '\0';
+  char *end;
+  unsigned long v = strtoul(port, &end, 10);
+  if (*end != '\0' || v == 0 || v > 65535)
+    return OCF_EINVAL;
+  at->ip.port = (uint16_t)v;
+  return 0;
+}
+
+static int add_posted(struct ocf_node *n, const struct ocf_record_service *s)
+{
+  char name[65], host[80], ip[OCF_IP_ADDR_TEXT_SIZE];
+  struct ocf_node_service cfg = { .relay = { .name = name,
+                                             .host_header = host,
+                                             .health_path = "",
+                                             .health_interval_ns = 30 * OCF_NS_PER_S,
+                                             .health_failures = 3 },
+                                  .groups = s->identity_group.v,
+                                  .n_groups = s->identity_group.n };
+  if (!ocf_service_name_ok(s->name) || s->name.n >= sizeof(name) ||
+      endpoint_of(s, &cfg.relay.at) != 0)
+    return OCF_EINVAL;
+  memcpy(name, s->name.p, s->name.n);
+  name[s->name.n] = '\0';
+  (void)snprintf(host, sizeof(host), "%s", ocf_ip_addr_text(&cfg.relay.at.ip, ip));
+  return ocf_node_add_service(n, &cfg);
+}
+
+static void take_posted(struct ocf_node *n, struct ocf_request *rq, struct ocf_bytes body)
+{
+  struct ocf_record rec;
+  int r = ocf_record_parse(&rec, n->loop.alloc, body);
+  for (size_t i = 0; r == 0 && i < rec.n_services; i++)
+    r = add_posted(n, &rec.service[i]);
+  ocf_record_fini(&rec);
+  if (r == 0)
+    ocf_request_reply(rq, 200, NULL, ocf_bytes(NULL, 0), NULL, 0);
+  else if (r == OCF_ENOMEM || r == OCF_ELIMIT)
+    ocf_request_fail(rq, 503, "overloaded", "no room for another service", 1);
+  else
+    ocf_request_fail(
+        rq, 400, "bad_record",
+        "the body must be a peer record as JSON; each service needs a name, a port, and "
+        "as its host localhost or an IP address",
+        0);
+}
+
+static void posted_piece(struct ocf_body_reader *b, struct ocf_request *rq, struct ocf_bytes data,
+                         bool end)
+{
+  struct posted *p = OCF_CONTAINER_OF(b, struct posted, reader);
+  if (ocf_buf_add(&p->body, data.p, data.n) != 0)
+    ocf_request_fail(rq, 413, "body_too_large", "a record has at most 256 KiB", 0);
+  else if (end)
+    take_posted(p->node, rq, ocf_buf_view(&p->body));
+}
+
+static const struct ocf_body_reader_ops posted_ops = { posted_piece, posted_gone };
+
+void ocf_node_post_node(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct posted *p = n->mesh == NULL ? NULL : OCF_NEW(n->loop.alloc, struct posted);
+  if (p == NULL) {
+    ocf_request_fail(rq, 503, "no_registry", "this node takes no part in the registry", 0);
+    return;
+  }
+  p->reader.ops = &posted_ops;
+  p->node = n;
+  ocf_buf_init(&p->body, n->loop.alloc, POST_MAX);
+  ocf_request_read_body(rq, &p->reader);
+}
+
+void ocf_node_delete_node(struct ocf_node *n, struct ocf_request *rq)
+{
+  if (n->mesh != NULL)
+    ocf_mesh_withdraw(n->mesh);
+  ocf_request_reply(rq, 200, NULL, ocf_bytes(NULL, 0), NULL, 0);
+}
