@@ -65,8 +65,8 @@ static const char *const good[] = {
   "\"\xf0\x9f\x98\\n\"",
   "\"\xf0\x9f\\u0041\"",
   "\"\\ud83d\xc3\xa9\"",
-  "{\"\\u006bey\":\"a long enough text to be read a word at a time, and "
-  "more of it\\n and on to the end of it all \xe2\x82\xac\"}",
+  ("{\"\\u006bey\":\"a long enough text to be read a word at a time, and "
+   "more of it\\n and on to the end of it all \xe2\x82\xac\"}"),
   "[\"0123456789abcdef0123456789abcdef\\u00e9\",\"x\",123456789012345678901234567890]",
   "{\"a\":1}garbage",
   "[1] 2",
@@ -119,8 +119,8 @@ static const char *const bad[] = {
   "\"\\",
   "\"\n\"",
   "\"\x01\"",
-  "\"0123456789abcdef0123456\x1f"
-  "89\"",
+  ("\"0123456789abcdef0123456\x1f"
+   "89\""),
   "\xef\xbb\xbf{}",
   "]",
   "}",

@@ -102,7 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n)
   }
   ocf_record_fini(&r);
   a.fail_at = a.n_calls + 1 + n % 3;
-  (void)ocf_record_parse(&r, &a, ocf_bytes(d, n));
+  int failed = ocf_record_parse(&r, &a, ocf_bytes(d, n));
+  OCF_ASSERT(failed == rc || failed == OCF_ENOMEM);
   ocf_record_fini(&r);
   OCF_ASSERT(a.live_bytes == 0);
   return 0;

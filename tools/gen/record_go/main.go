@@ -108,6 +108,7 @@ var inputs = []struct{ name, text string }{
 		`"identity_attestation":5,"capabilities":true,"service_name_counts":[1]}`},
 	{"wrong elements", `{"role":["a",1,null,"b",{},[]],"load":[1,"2",null,3.5,4],"service":[1,{"name":"x"},null,[],"y"],` +
 		`"hardware":{"gpus":[5,{"name":"g","total_memory":"x","used_memory":1},null]}}`},
+	{"wrong in hardware", `{"hardware":{"gpus":5,"host_memory":"x","host_memory_used":7},"service":[{"hardware":{"gpus":{}}}]}`},
 	{"wrong in service", `{"service":[{"name":5,"hardware":7,"status":[],"host":{},"port":1,"identity_group":"model=a"},` +
 		`{"name":"b","identity_group":["x=y",1,null]}]}`},
 	{"wrong in counts", `{"service_name_counts":{"b":"x","a":1,"c":null,"d":{},"e":1.5}}`},
