@@ -31,13 +31,19 @@ static bool has_key(const struct ocf_body *b, struct ocf_bytes name)
   return false;
 }
 
+static void clear(struct ocf_body_field *f)
+{
+  f->kind = OCF_BODY_ABSENT; /* the bytes of `value` may stay what they are */
+  f->n = 0;
+}
+
 /* No field counts: after an error nothing of the body is known. */
 static void forget(struct ocf_body *b)
 {
   for (unsigned i = 0; i < b->n_keys; i++)
-    b->keyed[i].kind = OCF_BODY_ABSENT;
-  b->model.kind = b->user.kind = OCF_BODY_ABSENT;
-  b->model.n = b->user.n = 0;
+    clear(&b->keyed[i]);
+  clear(&b->model);
+  clear(&b->user);
   b->stream = false;
   b->max_tokens = b->max_completion_tokens = -1;
 }
