@@ -36,6 +36,7 @@ const struct ocf_bytes *ocf_mesh_protocols(size_t *n)
     { (const uint8_t *)"/meshsub/1.0.0", 14 },      { (const uint8_t *)"/floodsub/1.0.0", 15 },
     { (const uint8_t *)"/ipfs/bitswap/1.2.0", 19 }, { (const uint8_t *)"/ipfs/bitswap/1.1.0", 19 },
     { (const uint8_t *)"/ipfs/bitswap/1.0.0", 19 }, { (const uint8_t *)"/ipfs/bitswap", 13 },
+    { (const uint8_t *)"/ocf/heads/1.0.0", 16 },
   };
   *n = OCF_ARRAY_LEN(all);
   return all;
@@ -155,6 +156,7 @@ void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
     if (p != NULL && ev->type == OCF_SWARM_PEER_IDENTIFIED) {
       mesh_pubsub_peer(p);
       mesh_blocks_peer(p);
+      mesh_heads_peer(p);
     }
   }
   mesh_settle_later(m);
@@ -164,8 +166,10 @@ void ocf_mesh_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, si
 {
   if (proto < OCF_GOSSIP_PROTO_N)
     mesh_pubsub_stream_in(m, ev);
-  else
+  else if (proto < OCF_GOSSIP_PROTO_N + OCF_BITSWAP_N_PROTOCOLS)
     mesh_blocks_stream_in(m, ev, (unsigned)(proto - OCF_GOSSIP_PROTO_N));
+  else
+    mesh_heads_stream_in(m, ev);
 }
 
 /* ---- a turn ---- */
@@ -352,6 +356,7 @@ int ocf_mesh_new(const struct ocf_mesh_config *cfg, struct ocf_loop *loop, struc
   (void)ocf_peerid_text(&m->self, m->key + 1);
   m->settle.run = settle;
   ocf_list_init(&m->ins);
+  ocf_list_init(&m->exchanges);
   ocf_rng_secret(loop->rng, seed, sizeof(seed));
   ocf_map_init(&m->peers, loop->alloc, seed, MESH_PEERS_MAX);
   ocf_record_init(&m->record, loop->alloc);
@@ -399,6 +404,7 @@ void ocf_mesh_free(struct ocf_mesh *m)
   ocf_alarm_stop(m->loop, &m->look);
   ocf_defer_cancel(&m->settle);
   peers_free(m);
+  mesh_heads_free(m);
   ocf_bitswap_free(m->blocks);
   ocf_gossip_free(m->gossip);
   ocf_merkle_free(m->replica);

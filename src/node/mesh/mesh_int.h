@@ -1,6 +1,7 @@
 /* What the files of node/mesh share. pubsub.c and blocks.c put gossipsub and bitswap on streams,
  * registry.c brings messages to the replica and its changes to the table, self.c keeps our own
- * record, mesh.c holds them together and gives each turn its order. */
+ * record, heads.c exchanges heads with nodes of ours, mesh.c holds them together and gives each
+ * turn its order. */
 #ifndef OCF_NODE_MESH_MESH_INT_H
 #define OCF_NODE_MESH_MESH_INT_H
 
@@ -32,6 +33,7 @@ struct mesh_peer {
   struct ocf_mesh *mesh;
   struct mesh_out gossip, blocks;
   bool gossip_up, blocks_up; /* known to the core */
+  bool asked_heads;
 };
 
 /* A stream that a peer opened. */
@@ -52,9 +54,13 @@ struct ocf_mesh {
   struct ocf_bitswap *blocks;
   struct ocf_merkle *replica;
   struct ocf_table *table;
-  struct ocf_kv *own_kv; /* in memory, when none was given */
-  struct ocf_map peers;  /* of mesh_peer.node; owned here */
-  struct ocf_list ins;   /* of mesh_in.link; owned here */
+  struct ocf_kv *own_kv;     /* in memory, when none was given */
+  struct ocf_map peers;      /* of mesh_peer.node; owned here */
+  struct ocf_list ins;       /* of mesh_in.link; owned here */
+  struct ocf_list exchanges; /* of heads.c */
+  size_t n_mesh;             /* peers that a publish of heads goes to */
+  bool unheard;              /* a record of ours went out while there was nobody to hear it */
+  bool pinged;               /* the first sign of life is out */
   struct ocf_peerid self;
   char key[OCF_PEERID_TEXT_SIZE + 1]; /* "/<our peer id>" */
   struct ocf_deferred settle;
@@ -105,6 +111,14 @@ void mesh_blocks_peer_down(struct mesh_peer *p);
 void mesh_blocks_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, unsigned proto);
 void mesh_blocks_init(struct mesh_peer *p);
 bool mesh_blocks_effects(struct ocf_mesh *m);
+
+/* heads.c */
+extern const struct ocf_bytes mesh_heads_protocol;
+/* The complete heads in the form of a broadcast. */
+OCF_NODISCARD int mesh_heads_write(struct ocf_mesh *m, struct ocf_buf *out);
+void mesh_heads_peer(struct mesh_peer *p);
+void mesh_heads_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
+void mesh_heads_free(struct ocf_mesh *m);
 
 /* registry.c */
 extern const struct ocf_bytes mesh_topic_crdt, mesh_topic_net;

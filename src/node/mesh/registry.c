@@ -32,6 +32,33 @@ static void on_message(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
     mesh_registry_failed(m, err, "reading a broadcast");
 }
 
+/* What was published while nobody listened is told to the first one who does. */
+static void tell_unheard(struct ocf_mesh *m)
+{
+  struct ocf_buf b;
+  ocf_buf_init(&b, m->loop->alloc, 64 * 1024);
+  m->unheard = false;
+  if (mesh_heads_write(m, &b) == 0 && b.n > 0)
+    (void)!ocf_gossip_publish(m->gossip, mesh_now(m), mesh_topic_crdt, ocf_buf_view(&b));
+  ocf_buf_fini(&b);
+}
+
+static void on_mesh(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
+{
+  bool joined = ev->type == OCF_GOSSIP_MESH_JOINED;
+  if (ocf_bytes_eq(ev->topic, mesh_topic_net)) {
+    if (joined && !m->pinged && m->cfg.ping_ns > 0) {
+      m->pinged = true;
+      ocf_alarm_start(m->loop, &m->ping, 0);
+    }
+    return;
+  }
+  m->n_mesh += joined ? 1 : 0;
+  m->n_mesh -= !joined && m->n_mesh > 0 ? 1 : 0;
+  if (joined && m->unheard)
+    tell_unheard(m);
+}
+
 static bool gossip_events(struct ocf_mesh *m)
 {
   struct ocf_gossip_event ev;
@@ -40,6 +67,8 @@ static bool gossip_events(struct ocf_mesh *m)
     any = true;
     if (ev.type == OCF_GOSSIP_MESSAGE)
       on_message(m, &ev);
+    else if (ev.type == OCF_GOSSIP_MESH_JOINED || ev.type == OCF_GOSSIP_MESH_LEFT)
+      on_mesh(m, &ev);
   }
   return any;
 }
@@ -78,6 +107,8 @@ static void on_put(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
   int r = ocf_table_put(m->table, mesh_now(m), ev->key, ev->value, ev->priority, &origin);
   if (r < 0)
     mesh_registry_failed(m, r, "showing a row");
+  if (origin.author != NULL) /* the row may be new: who announced it lives */
+    ocf_table_heard(m->table, mesh_now(m), origin.author, OCF_TABLE_GOSSIP);
 }
 
 static void on_delete(struct ocf_mesh *m, const struct ocf_merkle_event *ev)

@@ -173,6 +173,7 @@ bool mesh_self_write(struct ocf_mesh *m)
     m->put_after_ns = ocf_time_add(mesh_now(m), OCF_NS_PER_S);
     mesh_registry_failed(m, err, "writing our record");
   } else {
+    m->unheard = m->n_mesh == 0;
     OCF_LOGF(m->loop->log, "registry", OCF_LOG_INFO, "our record is written",
              OCF_LOG_U64("services", m->record.n_services));
   }
