@@ -50,6 +50,10 @@ static void put_str(struct writer *w, struct ocf_bytes s)
   put(w, "\"", 1);
   while (i < s.n) {
     uint32_t c = 0;
+    while (i < s.n && s.p[i] < 0x80 && is_plain(s.p[i]))
+      i++;
+    if (i == s.n)
+      break;
     size_t len = ocf_utf8_next(ocf_bytes(s.p + i, s.n - i), &c);
     bool separator = len > 0 && (c == 0x2028 || c == 0x2029);
     if (len > 0 && !separator && is_plain(s.p[i])) {
