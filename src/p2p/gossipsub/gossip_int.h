@@ -413,6 +413,9 @@ void gossip_pruned(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
                    const struct rpc_part *part);
 void gossip_mesh_drop_peer(struct ocf_gossip *g, struct peer *p);
 void gossip_mesh_set(struct ocf_gossip *g, struct sub *s, bool on);
+/* When the back-off of `p` in `t` ends or ended; 0: none is known. */
+uint64_t gossip_backoff_until(const struct ocf_gossip *g, const struct peer *p,
+                              const struct topic *t);
 void gossip_heartbeat(struct ocf_gossip *g, uint64_t now_ns);
 /* Up to `want` peers of `t` for which `ok` holds, chosen at random, into `out`. */
 size_t gossip_pick(struct ocf_gossip *g, uint64_t now_ns, struct topic *t,

@@ -183,6 +183,13 @@ static struct backoff *find_backoff(const struct ocf_gossip *g, const struct pee
   return n == NULL ? NULL : OCF_CONTAINER_OF(n, struct backoff, node);
 }
 
+uint64_t gossip_backoff_until(const struct ocf_gossip *g, const struct peer *p,
+                              const struct topic *t)
+{
+  const struct backoff *b = find_backoff(g, p, t);
+  return b == NULL ? 0 : b->until_ns;
+}
+
 /* Never shortens one. Without memory for it none is kept: the other side still has its own. */
 static void add_backoff(struct ocf_gossip *g, uint64_t now_ns, const struct peer *p,
                         const struct topic *t, uint64_t for_ns)
@@ -289,8 +296,6 @@ static bool may_graft(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, str
   }
   if (gossip_score(g, p) < 0 || !gossip_peer_reachable(p))
     return false;
-  if (p->out == OUT_UP && p->proto == OCF_GOSSIP_FLOODSUB)
-    return false;
   return t->n_mesh < g->cfg.params.d_hi || p->outbound;
 }
 
@@ -300,6 +305,8 @@ void gossip_grafted(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struc
   struct sub *s = t == NULL || !t->joined ? NULL : gossip_sub_find(p, t);
   if (s == NULL || s->mesh || !s->subscribed)
     return;
+  if (p->out == OUT_UP && p->proto == OCF_GOSSIP_FLOODSUB)
+    return; /* knows of no mesh, or should not */
   if (may_graft(g, now_ns, p, t))
     gossip_mesh_set(g, s, true);
   else
@@ -352,8 +359,7 @@ static bool is_candidate(struct ocf_gossip *g, uint64_t now_ns, const struct sub
 {
   if (s->mesh || !gossip_peer_meshes(s->p) || gossip_score(g, s->p) < 0)
     return false;
-  const struct backoff *b = find_backoff(g, s->p, s->t);
-  return b == NULL || now_ns >= ocf_time_add(b->until_ns, BACKOFF_SLACK_NS);
+  return now_ns >= ocf_time_add(gossip_backoff_until(g, s->p, s->t), BACKOFF_SLACK_NS);
 }
 
 static bool is_candidate_out(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s)
