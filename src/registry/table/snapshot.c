@@ -161,7 +161,7 @@ static const struct ocf_snapshot_entry *find_entry(const struct ocf_snapshot *s,
   for (; s->slots[at] != 0; at = (at + 1) & s->slots_mask) {
     const struct ocf_snapshot_entry *e = &s->entries[s->slots[at] - 1];
     if (e->service == svc->index && e->group->n == n && memcmp(e->group->text, text, n) == 0)
-      return e;
+      return e->group->key->n == key.n ? e : NULL; /* `key` may hold an '=' itself */
   }
   return NULL;
 }
