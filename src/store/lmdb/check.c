@@ -96,13 +96,16 @@ bool ocf_lmdb_meta_ok(const struct ocf_lmdb_meta *m)
          tree_ok(&m->free, m->last_page) && tree_ok(&m->main, m->last_page);
 }
 
-bool ocf_lmdb_read_meta(int fd, uint64_t offset, size_t page_size, struct ocf_lmdb_meta *out)
+/* Transactions take the two pages in turn: the id's parity is the slot. A new file has 0 in both.
+ */
+bool ocf_lmdb_read_meta(int fd, size_t slot, size_t page_size, struct ocf_lmdb_meta *out)
 {
   struct ocf_lmdb_meta_page p;
-  if (!read_at(fd, &p, sizeof(p), offset))
+  if (!read_at(fd, &p, sizeof(p), (uint64_t)slot * page_size))
     return false;
   *out = p.meta;
   return (p.head.flags & OCF_LMDB_P_META) != 0 && ocf_lmdb_meta_ok(&p.meta) &&
+         ((p.meta.txn & 1) == slot || p.meta.txn == 0) &&
          (page_size == 0 || ocf_lmdb_page_size(&p.meta) == page_size);
 }
 
@@ -374,7 +377,7 @@ static int check_branch(struct checker *c, struct tree *t, size_t page, const ui
                         size_t level, const struct range *in)
 {
   size_t count = n_nodes(p);
-  struct node n, next;
+  struct node n, next = { .size = 0 };
   t->n_branch++;
   if (count < 2 && t->kind != TREE_FREE)
     return bad(c, page, "a branch does not branch");

@@ -21,9 +21,9 @@ struct ocf_lmdb_found {
   size_t page;     /* where */
 };
 
-/* Reads the meta page at `offset` and judges it by itself; with `page_size` 0 it may state any.
- * False: damaged. */
-bool ocf_lmdb_read_meta(int fd, uint64_t offset, size_t page_size, struct ocf_lmdb_meta *out);
+/* Reads meta page `slot`, 0 or 1, and judges it by itself; the one in slot 0 may state any page
+ * size when `page_size` is 0. False: damaged. */
+bool ocf_lmdb_read_meta(int fd, size_t slot, size_t page_size, struct ocf_lmdb_meta *out);
 
 /* Checks all that `m` reaches in the file `fd`. 0, OCF_EINVAL (damaged), OCF_ENOMEM. `found` is
  * always filled. */

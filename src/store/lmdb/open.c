@@ -37,7 +37,7 @@ static void read_slots(struct found *f)
     psize = ocf_lmdb_page_size(&f->slots[0]);
   else if (f->has_ckpt)
     psize = ocf_lmdb_page_size(&f->ckpt.meta);
-  f->slot_ok[1] = ocf_lmdb_read_meta(f->fd, psize, psize, &f->slots[1]);
+  f->slot_ok[1] = ocf_lmdb_read_meta(f->fd, 1, psize, &f->slots[1]);
 }
 
 static void add_state(struct found *f, const struct ocf_lmdb_meta *m)

@@ -40,8 +40,7 @@ static bool pin_newest(struct ocf_lmdb *db, struct ocf_lmdb_sync *s, int fd)
   size_t txn = mdb_txn_id(s->pin);
   s->ckpt.seq = db->seq + 1;
   memcpy(s->ckpt.boot, db->boot, sizeof(s->ckpt.boot));
-  if (ocf_lmdb_read_meta(fd, (txn & 1) * db->page_size, db->page_size, &s->ckpt.meta) &&
-      s->ckpt.meta.txn == txn)
+  if (ocf_lmdb_read_meta(fd, txn & 1, db->page_size, &s->ckpt.meta) && s->ckpt.meta.txn == txn)
     return true;
   mdb_txn_abort(s->pin);
   return false;
@@ -171,7 +170,7 @@ int ocf_lmdb_sync_now(struct ocf_lmdb *db, struct ocf_err *err)
 {
   if (db->n_unsynced == 0 || db->sync != NULL)
     return 0;
-  struct ocf_lmdb_sync *s;
+  struct ocf_lmdb_sync *s = NULL;
   int r = db->dead ? OCF_EIO : begin(db, &s);
   if (r != 0)
     return ocf_err_set(err, r, "check the disk", "cannot begin a checkpoint of %s: %s", db->path,
