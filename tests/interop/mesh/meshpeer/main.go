@@ -26,6 +26,7 @@ type request struct {
 	Key       string `json:"key"`
 	Value     string `json:"value"`
 	SHA256    string `json:"sha256"`
+	Contains  string `json:"contains"`
 	Prefix    string `json:"prefix"`
 	From      string `json:"from"`
 	Mode      string `json:"mode"`

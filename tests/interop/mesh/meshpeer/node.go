@@ -385,8 +385,8 @@ func (n *node) close(leave bool) {
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	n.web.Close()
 	n.cancel()
+	n.web.Close()
 	if err := n.store.Close(); err != nil {
 		log.Printf("store: %v", err)
 	}

@@ -305,6 +305,7 @@ func (t *table) local(service string) (serviceRecord, bool) {
 func (n *node) adopt(change record) error {
 	n.table.mu.Lock()
 	own := &n.table.own
+	own.Status, own.Connected = "", true
 	own.Service = append(own.Service, change.Service...)
 	if change.Owner != "" {
 		own.Owner = change.Owner
@@ -397,7 +398,8 @@ func (s *sightings) next() <-chan struct{} {
 	return s.changed
 }
 
-// waitValue ends when the key has the value (or, with ever, has had it), or is absent.
+// waitValue ends when the key has the value (or, with ever, has had it), has one that contains a text, or is
+// absent.
 func (n *node) waitValue(ctx context.Context, req *request) (answer, error) {
 	want := req.SHA256
 	if want == "" && req.Value != "" {
@@ -413,7 +415,11 @@ func (n *node) waitValue(ctx context.Context, req *request) (answer, error) {
 			return nil, err
 		}
 		at := n.seen.first(key.String(), want)
-		if absent == req.Absent && (absent || want == "" || digest(value) == want) || req.Ever && at != 0 {
+		fits := absent || (want == "" || digest(value) == want) && strings.Contains(string(value), req.Contains)
+		if req.Contains != "" && !absent {
+			at = n.seen.first(key.String(), digest(value))
+		}
+		if absent == req.Absent && fits || req.Ever && at != 0 && want != "" {
 			if at == 0 {
 				at = time.Now().UnixNano()
 			}
