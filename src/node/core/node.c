@@ -74,7 +74,7 @@ static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
   case OCF_SWARM_PEER_UP: log_peer(n, ev, "peer connected"); break;
   case OCF_SWARM_PEER_DOWN: log_peer(n, ev, "peer lost"); break;
   case OCF_SWARM_DIAL_FAILED: log_peer(n, ev, "peer cannot be dialled"); break;
-  case OCF_SWARM_PEER_IDENTIFIED: break;
+  case OCF_SWARM_PEER_IDENTIFIED: ocf_node_discover_soon(n); break;
   case OCF_SWARM_STREAM_IN:
     if (ev->proto == 0)
       ocf_node_http_stream_in(n, ev);
@@ -112,18 +112,27 @@ static int make_swarm(struct ocf_node *n, uint64_t now_ns)
   return r;
 }
 
+static void on_table_changed(void *user)
+{
+  ocf_node_discover_soon(user);
+}
+
 static int make_mesh(struct ocf_node *n)
 {
   n->slot = n->cfg.slot;
   if (!n->cfg.mesh_enabled)
     return 0;
   n->cfg.mesh.key = n->cfg.key;
+  n->cfg.mesh.changed = on_table_changed;
+  n->cfg.mesh.changed_user = n;
   n->cfg.mesh.role = n->cfg.role;
   n->cfg.mesh.version = n->cfg.version;
   int r = ocf_mesh_new(&n->cfg.mesh, &n->loop, n->swarm, &n->mesh);
-  if (r == 0)
-    n->slot = ocf_mesh_slot(n->mesh);
-  return r;
+  if (r != 0)
+    return r;
+  n->slot = ocf_mesh_slot(n->mesh);
+  ocf_node_discover_init(n);
+  return 0;
 }
 
 int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct ocf_alloc *alloc,
@@ -167,6 +176,7 @@ void ocf_node_free(struct ocf_node *n)
   if (n == NULL)
     return;
   ocf_node_offers_free(n);
+  ocf_node_discover_free(n);
   ocf_relay_free(n->relay);
   ocf_node_gathers_free(n);
   ocf_node_streams_free(n);

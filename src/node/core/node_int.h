@@ -1,6 +1,6 @@
 /* What the files of node/core share. streams.c makes channels of streams, api.c is the
  * route table, route.c finds providers, dnt.c shows the node table, offers.c says what this node
- * offers, node.c holds them together. */
+ * offers, discover.c finds peers' addresses, node.c holds them together. */
 #ifndef OCF_NODE_CORE_NODE_INT_H
 #define OCF_NODE_CORE_NODE_INT_H
 
@@ -14,6 +14,14 @@
 #include "base/mem/pool.h"
 #include "route/policy/inflight.h"
 
+/* discover.c */
+struct discover {
+  struct ocf_ask ask;
+  struct ocf_alarm alarm;
+  uint64_t wait_ns; /* until the next look */
+  size_t turn;
+};
+
 struct ocf_node {
   struct ocf_node_config cfg;
   struct ocf_loop loop;
@@ -25,6 +33,7 @@ struct ocf_node {
   struct ocf_mesh *mesh;          /* NULL: no member */
   struct ocf_snapshot_slot *slot; /* what is routed by; NULL: nothing is */
   struct ocf_bytes protocols[16];
+  struct discover discover;
   struct ocf_list offers; /* of offer.link; owned by offers.c */
   struct ocf_deferred offers_changed;
   struct ocf_inflight inflight; /* these three are route.c's */
@@ -61,6 +70,11 @@ void ocf_node_offers_init(struct ocf_node *n);
 void ocf_node_offers_free(struct ocf_node *n);
 void ocf_node_offers_changed(struct ocf_node *n);
 void ocf_node_on_health(void *ctx, struct ocf_service *sv);
+
+/* discover.c */
+void ocf_node_discover_init(struct ocf_node *n);
+void ocf_node_discover_free(struct ocf_node *n);
+void ocf_node_discover_soon(struct ocf_node *n);
 
 /* route.c */
 void ocf_node_route_init(struct ocf_node *n);

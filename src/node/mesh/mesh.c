@@ -203,6 +203,8 @@ static void publish(struct ocf_mesh *m)
        now < ocf_time_add(m->published_ns, PUBLISH_EVERY_MS * OCF_NS_PER_MS)))
     return;
   m->published_ns = now;
+  if (m->cfg.changed != NULL)
+    m->cfg.changed(m->cfg.changed_user);
   if (ocf_table_publish(m->table, now) != 0)
     OCF_LOGF(m->loop->log, "registry", OCF_LOG_WARN, "no memory for a snapshot: the old one stays",
              OCF_LOG_U64("generation", ocf_snapshot_slot_generation(ocf_table_slot(m->table))));

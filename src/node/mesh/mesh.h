@@ -41,9 +41,11 @@ struct ocf_mesh_config {
   struct ocf_table_options table;
   uint64_t ping_ns; /* between the pings on ocf-crdt-net; 0: none */
   enum ocf_mesh_leave_style leave;
-  bool fresh_key;            /* the key was made at this start: nobody knows it */
-  const struct ocf_key *key; /* borrowed */
-  struct ocf_kv *kv;         /* borrowed; NULL: a store in memory */
+  bool fresh_key;              /* the key was made at this start: nobody knows it */
+  const struct ocf_key *key;   /* borrowed */
+  struct ocf_kv *kv;           /* borrowed; NULL: a store in memory */
+  void (*changed)(void *user); /* rows came or went; from inside a turn; may be NULL */
+  void *changed_user;
   const char *role, *version, *owner;
   const char *public_address; /* IP or name told in the record; "" none */
   uint16_t public_port;       /* 0: none */

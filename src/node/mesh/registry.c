@@ -53,8 +53,6 @@ static void on_mesh(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
     }
     return;
   }
-  m->n_mesh += joined ? 1 : 0;
-  m->n_mesh -= !joined && m->n_mesh > 0 ? 1 : 0;
   if (joined && m->unheard)
     tell_unheard(m);
 }

@@ -152,6 +152,13 @@ static bool told_already(struct ocf_mesh *m, struct ocf_bytes key)
   return eq;
 }
 
+static bool nobody_listens(const struct ocf_mesh *m)
+{
+  struct ocf_gossip_stats s;
+  ocf_gossip_stats(m->gossip, &s);
+  return s.n_mesh == 0;
+}
+
 bool mesh_self_write(struct ocf_mesh *m)
 {
   struct ocf_bytes key = ocf_bytes(m->key, strlen(m->key));
@@ -173,7 +180,7 @@ bool mesh_self_write(struct ocf_mesh *m)
     m->put_after_ns = ocf_time_add(mesh_now(m), OCF_NS_PER_S);
     mesh_registry_failed(m, err, "writing our record");
   } else {
-    m->unheard = m->n_mesh == 0;
+    m->unheard = nobody_listens(m);
     OCF_LOGF(m->loop->log, "registry", OCF_LOG_INFO, "our record is written",
              OCF_LOG_U64("services", m->record.n_services));
   }
