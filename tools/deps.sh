@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 build_pkgs="build-essential cmake ninja-build ccache pkg-config python3 libuv1-dev libssl-dev
   libsodium-dev libyaml-dev libjansson-dev liblmdb-dev libcurl4-openssl-dev libcmocka-dev"
 test_pkgs="clang clang-format lld llvm libclang-rt-14-dev universal-ctags python3-venv curl
-  iproute2 procps prometheus ca-certificates"
+  iproute2 procps prometheus ca-certificates openssl"
 bench_pkgs="nginx-light haproxy wrk curl openssl python3-venv procps"
 
 install_pkgs() { # why, packages...

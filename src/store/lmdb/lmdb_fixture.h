@@ -36,8 +36,8 @@ static inline void fx_remove(const char *dir)
     return;
   (void)chmod(dir, 0700);
   for (struct dirent *e; (e = readdir(d)) != NULL;) {
-    (void)snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
-    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+    int n = snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
+    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || (size_t)n >= sizeof(name))
       continue;
     if (unlink(name) != 0)
       fx_remove(name);
