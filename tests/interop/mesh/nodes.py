@@ -91,6 +91,9 @@ class Service:
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
 
+            def handle_error(self, *_):
+                pass  # a client that is gone
+
         self.server = Server(listener.getsockname(), Handler, bind_and_activate=False)
         self.server.socket.close()
         self.server.socket = listener
@@ -336,7 +339,10 @@ class GoNode(Node):
 
     def wait_row(self, node_id, text, seconds):
         members = {"absent": True} if text is None else {"contains": text}
-        return self.cmd("wait", seconds=seconds + 5, key="/" + node_id, timeout_ms=round(seconds * 1000), **members)["at_ns"]
+        try:
+            return self.cmd("wait", seconds=seconds + 5, key="/" + node_id, timeout_ms=round(seconds * 1000), **members)["at_ns"]
+        except Failure as err:
+            raise Failure(str(err).replace("/" + node_id, f"the row of {self.mesh.name_of(node_id)}")) from None
 
     def blocks(self):
         return self.cmd("stats")["blocks"]
