@@ -24,9 +24,9 @@
  * arrives, own writes get a priority above it, and it is linked and announced once complete.
  *
  * Own writes get priority max(heads, adopted, the key's present priority) + 1 and link all heads
- * (at most `links_max`; the others remain heads). At 2^64-1 the priority saturates; then the delta
- * also removes the key's elements of that priority, so that the new value wins on every replica,
- * Go's included.
+ * (at most `links_max`; the others remain heads). At 2^64-1 the priority saturates; then a block
+ * before the put removes the key's elements of that priority, so that the new value wins on every
+ * replica, Go's included.
  *
  * Deviations, all of them only where Go replicas themselves disagree or do harm: one key twice in a
  * delta gives the greatest value; keys are cleaned as rooted paths (".." cannot leave the root);
@@ -243,6 +243,7 @@ struct ocf_merkle_stats {
   bool synced;
   /* counters since the open */
   uint64_t broadcasts_rx, broadcasts_bad, heads_rx, heads_known, heads_dropped, heads_unsupported;
+  uint64_t links_unsupported; /* of stored blocks: not dag-pb under sha2-256 */
   uint64_t broadcasts_tx, heads_tx;
   uint64_t blocks_merged, blocks_bad, blocks_unasked, fetch_failures, bans;
   uint64_t puts, deletes; /* own blocks written */
