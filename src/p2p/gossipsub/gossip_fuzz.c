@@ -33,17 +33,17 @@ static const struct ocf_bytes topics[TOPICS] = { { (const uint8_t *)"ocf-crdt", 
 
 static void check_rpc(const struct world *w, unsigned peer, struct ocf_bytes rpc)
 {
-  struct rpc_reader r = gossip_rpc_read(rpc, PASS_CONTROL);
+  struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_CONTROL);
   struct rpc_part part;
   OCF_ASSERT(rpc.n > 0 && rpc.n <= OCF_GOSSIP_RPC_MAX);
-  OCF_ASSERT(gossip_rpc_check(rpc) == 0);
-  while (gossip_rpc_next(&r, &part) > 0) {
+  OCF_ASSERT(ocf_gossip_rpc_check(rpc) == 0);
+  while (ocf_gossip_rpc_next(&r, &part) > 0) {
     if (part.kind != PART_GRAFT)
       continue;
-    const struct peer *p = gossip_peer_find(w->g, &w->ids[peer]);
-    const struct topic *t = gossip_topic_find(w->g, part.topic);
+    const struct peer *p = ocf_gossip_peer_find(w->g, &w->ids[peer]);
+    const struct topic *t = ocf_gossip_topic_find(w->g, part.topic);
     OCF_ASSERT(p != NULL && t != NULL && t->joined);
-    OCF_ASSERT(w->now + BACKOFF_SLACK_NS >= gossip_backoff_until(w->g, p, t));
+    OCF_ASSERT(w->now + BACKOFF_SLACK_NS >= ocf_gossip_backoff_until(w->g, p, t));
   }
 }
 
@@ -141,7 +141,7 @@ static void check_peer(const struct ocf_gossip *g, const struct peer *p, bool st
   OCF_ASSERT((p->fx != 0) == ocf_list_linked(&p->fx_link));
   /* what waits is announced or being written, so that it cannot be forgotten; without memory it
    * may be so until the next heartbeat */
-  OCF_ASSERT(p->out != OUT_UP || !gossip_tx_waits(g, p) || p->write_told || starved);
+  OCF_ASSERT(p->out != OUT_UP || !ocf_gossip_tx_waits(g, p) || p->write_told || starved);
 }
 
 static void check(const struct world *w)

@@ -1,6 +1,6 @@
 #include "p2p/gossipsub/gossip_int.h"
 
-void gossip_ids_init(struct id_set *s, struct ocf_alloc *a, const uint64_t seed[2], size_t max)
+void ocf_gossip_ids_init(struct id_set *s, struct ocf_alloc *a, const uint64_t seed[2], size_t max)
 {
   s->a = a;
   s->max = max;
@@ -20,16 +20,16 @@ static struct id_entry *oldest(const struct id_set *s)
   return OCF_LIST_ENTRY(s->order.next, struct id_entry, link);
 }
 
-void gossip_ids_fini(struct id_set *s)
+void ocf_gossip_ids_fini(struct id_set *s)
 {
   while (!ocf_list_empty(&s->order))
     drop(s, oldest(s));
   ocf_map_fini(&s->map);
 }
 
-int gossip_ids_add(struct id_set *s, struct ocf_bytes id, uint64_t until_ns)
+int ocf_gossip_ids_add(struct id_set *s, struct ocf_bytes id, uint64_t until_ns)
 {
-  if (gossip_ids_has(s, id))
+  if (ocf_gossip_ids_has(s, id))
     return OCF_EEXIST;
   OCF_ASSERT(id.n <= OCF_GOSSIP_ID_MAX);
   struct id_entry *e = ocf_alloc_zero(s->a, sizeof(*e) + id.n);
@@ -50,12 +50,12 @@ int gossip_ids_add(struct id_set *s, struct ocf_bytes id, uint64_t until_ns)
   return 0;
 }
 
-bool gossip_ids_has(const struct id_set *s, struct ocf_bytes id)
+bool ocf_gossip_ids_has(const struct id_set *s, struct ocf_bytes id)
 {
   return ocf_map_find(&s->map, id) != NULL;
 }
 
-void gossip_ids_expire(struct id_set *s, uint64_t now_ns)
+void ocf_gossip_ids_expire(struct id_set *s, uint64_t now_ns)
 {
   while (!ocf_list_empty(&s->order) && oldest(s)->until_ns <= now_ns)
     drop(s, oldest(s));

@@ -86,14 +86,14 @@ struct rpc_reader {
 };
 
 /* Reads the parts of one pass. */
-struct rpc_reader gossip_rpc_read(struct ocf_bytes rpc, enum rpc_pass pass);
+struct rpc_reader ocf_gossip_rpc_read(struct ocf_bytes rpc, enum rpc_pass pass);
 /* 1, 0 at the end, OCF_EINVAL. */
-int gossip_rpc_next(struct rpc_reader *r, struct rpc_part *part);
+int ocf_gossip_rpc_next(struct rpc_reader *r, struct rpc_part *part);
 /* Whether all of it parses: 0 or OCF_EINVAL. Afterwards no pass fails. */
-int gossip_rpc_check(struct ocf_bytes rpc);
-int gossip_msg_decode(struct ocf_bytes raw, struct wire_msg *m);
+int ocf_gossip_rpc_check(struct ocf_bytes rpc);
+int ocf_gossip_msg_decode(struct ocf_bytes raw, struct wire_msg *m);
 /* Appends what a signature covers. */
-int gossip_msg_signed(const struct wire_msg *m, struct ocf_buf *out);
+int ocf_gossip_msg_signed(const struct wire_msg *m, struct ocf_buf *out);
 
 /* ---- sets of ids ---- */
 
@@ -113,12 +113,12 @@ struct id_set {
   size_t max;
 };
 
-void gossip_ids_init(struct id_set *s, struct ocf_alloc *a, const uint64_t seed[2], size_t max);
-void gossip_ids_fini(struct id_set *s);
+void ocf_gossip_ids_init(struct id_set *s, struct ocf_alloc *a, const uint64_t seed[2], size_t max);
+void ocf_gossip_ids_fini(struct id_set *s);
 /* 0, OCF_EEXIST, OCF_ENOMEM. */
-int gossip_ids_add(struct id_set *s, struct ocf_bytes id, uint64_t until_ns);
-bool gossip_ids_has(const struct id_set *s, struct ocf_bytes id);
-void gossip_ids_expire(struct id_set *s, uint64_t now_ns);
+int ocf_gossip_ids_add(struct id_set *s, struct ocf_bytes id, uint64_t until_ns);
+bool ocf_gossip_ids_has(const struct id_set *s, struct ocf_bytes id);
+void ocf_gossip_ids_expire(struct id_set *s, uint64_t now_ns);
 
 /* ---- objects ---- */
 
@@ -135,7 +135,7 @@ struct msg {
   uint8_t raw[]; /* content of RPC.publish, or of RPC.control.ihave */
 };
 
-static inline struct ocf_bytes gossip_msg_id(const struct msg *m)
+static inline struct ocf_bytes ocf_gossip_msg_id(const struct msg *m)
 {
   return ocf_bytes(m->id, m->n_id);
 }
@@ -152,7 +152,7 @@ struct topic {
   uint8_t name[];
 };
 
-static inline struct ocf_bytes gossip_topic_name(const struct topic *t)
+static inline struct ocf_bytes ocf_gossip_topic_name(const struct topic *t)
 {
   return ocf_bytes(t->name, t->n_name);
 }
@@ -367,92 +367,95 @@ struct ocf_gossip {
 };
 
 /* ---- gossipsub.c ---- */
-void gossip_note(struct ocf_gossip *g, struct sub *s);
-void gossip_sub_free(struct ocf_gossip *g, struct sub *s);
+void ocf_gossip_note(struct ocf_gossip *g, struct sub *s);
+void ocf_gossip_sub_free(struct ocf_gossip *g, struct sub *s);
 /* One token from a bucket of params.publish_burst, or none. */
-bool gossip_token(const struct ocf_gossip *g, uint64_t now_ns, uint32_t *tokens, uint64_t *at_ns);
+bool ocf_gossip_token(const struct ocf_gossip *g, uint64_t now_ns, uint32_t *tokens,
+                      uint64_t *at_ns);
 
-struct msg *gossip_msg_new(struct ocf_gossip *g, size_t n);
-void gossip_msg_put(struct ocf_gossip *g, struct msg *m);
+struct msg *ocf_gossip_msg_new(struct ocf_gossip *g, size_t n);
+void ocf_gossip_msg_put(struct ocf_gossip *g, struct msg *m);
 
 /* ---- gossip_peer.c ---- */
-struct peer *gossip_peer_find(const struct ocf_gossip *g, const struct ocf_peerid *id);
-void gossip_peer_free(struct ocf_gossip *g, struct peer *p);
-void gossip_fx(struct ocf_gossip *g, struct peer *p, enum fx_bit bit);
-void gossip_reset_in(struct ocf_gossip *g, struct peer *p, enum ocf_gossip_reason reason);
-void gossip_peer_reopen(struct ocf_gossip *g, uint64_t now_ns, struct peer *p);
+struct peer *ocf_gossip_peer_find(const struct ocf_gossip *g, const struct ocf_peerid *id);
+void ocf_gossip_peer_free(struct ocf_gossip *g, struct peer *p);
+void ocf_gossip_fx(struct ocf_gossip *g, struct peer *p, enum fx_bit bit);
+void ocf_gossip_reset_in(struct ocf_gossip *g, struct peer *p, enum ocf_gossip_reason reason);
+void ocf_gossip_peer_reopen(struct ocf_gossip *g, uint64_t now_ns, struct peer *p);
 /* Whether it can be told anything now or soon. */
-static inline bool gossip_peer_reachable(const struct peer *p)
+static inline bool ocf_gossip_peer_reachable(const struct peer *p)
 {
   return p->out == OUT_UP || p->out == OUT_OPENING;
 }
-static inline bool gossip_peer_meshes(const struct peer *p)
+static inline bool ocf_gossip_peer_meshes(const struct peer *p)
 {
   return p->out == OUT_UP && p->proto != OCF_GOSSIP_FLOODSUB;
 }
 
 /* ---- gossip_tx.c ---- */
 /* Queues `m` for `p` (one more reference). 0, OCF_ELIMIT or OCF_ENOMEM: dropped and counted. */
-int gossip_queue(struct ocf_gossip *g, struct peer *p, enum queue_kind kind, struct msg *m);
+int ocf_gossip_queue(struct ocf_gossip *g, struct peer *p, enum queue_kind kind, struct msg *m);
 /* Forgets one sort of what waits, or all of it. */
-void gossip_queue_drop(struct ocf_gossip *g, struct peer *p, enum queue_kind kind);
-void gossip_queue_clear(struct ocf_gossip *g, struct peer *p);
+void ocf_gossip_queue_drop(struct ocf_gossip *g, struct peer *p, enum queue_kind kind);
+void ocf_gossip_queue_clear(struct ocf_gossip *g, struct peer *p);
 /* Forgets the RPC being written and all that waits. */
-void gossip_tx_reset(struct ocf_gossip *g, struct peer *p);
+void ocf_gossip_tx_reset(struct ocf_gossip *g, struct peer *p);
 /* Something was added to what waits for `p`. */
-void gossip_tx_wake(struct ocf_gossip *g, struct peer *p);
-bool gossip_tx_waits(const struct ocf_gossip *g, const struct peer *p);
+void ocf_gossip_tx_wake(struct ocf_gossip *g, struct peer *p);
+bool ocf_gossip_tx_waits(const struct ocf_gossip *g, const struct peer *p);
 
 /* ---- gossip_mesh.c ---- */
-struct topic *gossip_topic_find(const struct ocf_gossip *g, struct ocf_bytes name);
-struct sub *gossip_sub_find(const struct peer *p, const struct topic *t);
-void gossip_topic_settle(struct ocf_gossip *g, struct topic *t);
-void gossip_subscribe(struct ocf_gossip *g, struct peer *p, struct ocf_bytes name, bool on);
-void gossip_grafted(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes name);
-void gossip_pruned(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
-                   const struct rpc_part *part);
-void gossip_mesh_drop_peer(struct ocf_gossip *g, struct peer *p);
-void gossip_mesh_set(struct ocf_gossip *g, struct sub *s, bool on);
+struct topic *ocf_gossip_topic_find(const struct ocf_gossip *g, struct ocf_bytes name);
+struct sub *ocf_gossip_sub_find(const struct peer *p, const struct topic *t);
+void ocf_gossip_topic_settle(struct ocf_gossip *g, struct topic *t);
+void ocf_gossip_subscribe(struct ocf_gossip *g, struct peer *p, struct ocf_bytes name, bool on);
+void ocf_gossip_grafted(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                        struct ocf_bytes name);
+void ocf_gossip_pruned(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                       const struct rpc_part *part);
+void ocf_gossip_mesh_drop_peer(struct ocf_gossip *g, struct peer *p);
+void ocf_gossip_mesh_set(struct ocf_gossip *g, struct sub *s, bool on);
 /* When the back-off of `p` in `t` ends or ended; 0: none is known. */
-uint64_t gossip_backoff_until(const struct ocf_gossip *g, const struct peer *p,
-                              const struct topic *t);
-void gossip_heartbeat(struct ocf_gossip *g, uint64_t now_ns);
+uint64_t ocf_gossip_backoff_until(const struct ocf_gossip *g, const struct peer *p,
+                                  const struct topic *t);
+void ocf_gossip_heartbeat(struct ocf_gossip *g, uint64_t now_ns);
 /* Up to `want` peers of `t` for which `ok` holds, chosen at random, into `out`. */
-size_t gossip_pick(struct ocf_gossip *g, uint64_t now_ns, struct topic *t,
-                   bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s),
-                   struct sub **out, size_t want);
+size_t ocf_gossip_pick(struct ocf_gossip *g, uint64_t now_ns, struct topic *t,
+                       bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s),
+                       struct sub **out, size_t want);
 
 /* ---- gossip_lazy.c ---- */
-void gossip_keep(struct ocf_gossip *g, struct msg *m);
-void gossip_kept_free(struct ocf_gossip *g, struct kept *k);
-void gossip_emit(struct ocf_gossip *g, uint64_t now_ns);
-void gossip_lazy_heartbeat(struct ocf_gossip *g, uint64_t now_ns);
-void gossip_rx_control(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc);
-void gossip_promise_kept(struct ocf_gossip *g, struct ocf_bytes id);
-void gossip_promise_excuse(struct ocf_gossip *g, struct ocf_bytes id, uint64_t uid);
-void gossip_send_idontwant(struct ocf_gossip *g, struct topic *t, const struct msg *m,
-                           const struct pending *q);
+void ocf_gossip_keep(struct ocf_gossip *g, struct msg *m);
+void ocf_gossip_kept_free(struct ocf_gossip *g, struct kept *k);
+void ocf_gossip_emit(struct ocf_gossip *g, uint64_t now_ns);
+void ocf_gossip_lazy_heartbeat(struct ocf_gossip *g, uint64_t now_ns);
+void ocf_gossip_rx_control(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                           struct ocf_bytes rpc);
+void ocf_gossip_promise_kept(struct ocf_gossip *g, struct ocf_bytes id);
+void ocf_gossip_promise_excuse(struct ocf_gossip *g, struct ocf_bytes id, uint64_t uid);
+void ocf_gossip_send_idontwant(struct ocf_gossip *g, struct topic *t, const struct msg *m,
+                               const struct pending *q);
 
 /* ---- gossip_publish.c ---- */
-void gossip_publish_tick(struct ocf_gossip *g, uint64_t now_ns);
+void ocf_gossip_publish_tick(struct ocf_gossip *g, uint64_t now_ns);
 
 /* ---- gossip_verify.c ---- */
-void gossip_rx_message(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
-                       const struct wire_msg *w);
-bool gossip_job_take(struct ocf_gossip *g, struct ocf_gossip_job **out);
-void gossip_pending_free(struct ocf_gossip *g, struct pending *q);
-void gossip_verify_forget_peer(struct peer *p);
+void ocf_gossip_rx_message(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                           const struct wire_msg *w);
+bool ocf_gossip_job_take(struct ocf_gossip *g, struct ocf_gossip_job **out);
+void ocf_gossip_pending_free(struct ocf_gossip *g, struct pending *q);
+void ocf_gossip_verify_forget_peer(struct peer *p);
 /* Whether `p` brought (a copy of) it. */
-bool gossip_brought(const struct pending *q, const struct peer *p);
+bool ocf_gossip_brought(const struct pending *q, const struct peer *p);
 
 /* ---- gossip_score.c ---- */
-double gossip_score(const struct ocf_gossip *g, const struct peer *p);
+double ocf_gossip_score(const struct ocf_gossip *g, const struct peer *p);
 /* Adds to the counts and disconnects whom they condemn. */
-void gossip_penalize(struct ocf_gossip *g, struct peer *p, double invalid, double behaviour);
-void gossip_credit(struct ocf_gossip *g, struct peer *p);
-void gossip_score_heartbeat(struct ocf_gossip *g);
-void gossip_score_retain(struct ocf_gossip *g, uint64_t now_ns, struct peer *p);
-void gossip_score_restore(struct ocf_gossip *g, uint64_t now_ns, struct peer *p);
-void gossip_score_colocate(struct ocf_gossip *g, uint64_t ip_key);
+void ocf_gossip_penalize(struct ocf_gossip *g, struct peer *p, double invalid, double behaviour);
+void ocf_gossip_credit(struct ocf_gossip *g, struct peer *p);
+void ocf_gossip_score_heartbeat(struct ocf_gossip *g);
+void ocf_gossip_score_retain(struct ocf_gossip *g, uint64_t now_ns, struct peer *p);
+void ocf_gossip_score_restore(struct ocf_gossip *g, uint64_t now_ns, struct peer *p);
+void ocf_gossip_score_colocate(struct ocf_gossip *g, uint64_t ip_key);
 
 #endif

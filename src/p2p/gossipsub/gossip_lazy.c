@@ -4,12 +4,12 @@ enum { IHAVE_TOPIC = 1, IHAVE_IDS = 2, IDS = 1 };
 
 /* ---- the message cache ---- */
 
-void gossip_kept_free(struct ocf_gossip *g, struct kept *k)
+void ocf_gossip_kept_free(struct ocf_gossip *g, struct kept *k)
 {
   ocf_map_remove(&g->mcache, &k->node);
   ocf_list_remove(&k->link);
   g->mcache_bytes -= k->m->n;
-  gossip_msg_put(g, k->m);
+  ocf_gossip_msg_put(g, k->m);
   ocf_buf_fini(&k->answers);
   OCF_DELETE(g->a, k);
 }
@@ -20,17 +20,17 @@ static struct kept *oldest_kept(const struct ocf_gossip *g)
 }
 
 /* Without memory the message is not kept: peers of the mesh get it all the same. */
-void gossip_keep(struct ocf_gossip *g, struct msg *m)
+void ocf_gossip_keep(struct ocf_gossip *g, struct msg *m)
 {
   size_t max = g->cfg.limits.mcache_bytes_max;
   if (m->n > max)
     return;
   while (m->n > max - g->mcache_bytes)
-    gossip_kept_free(g, oldest_kept(g));
+    ocf_gossip_kept_free(g, oldest_kept(g));
   struct kept *k = OCF_NEW(g->a, struct kept);
   if (k == NULL)
     return;
-  if (ocf_map_insert(&g->mcache, &k->node, gossip_msg_id(m)) != 0) {
+  if (ocf_map_insert(&g->mcache, &k->node, ocf_gossip_msg_id(m)) != 0) {
     OCF_DELETE(g->a, k);
     return;
   }
@@ -54,14 +54,14 @@ static void put_ihave(const struct topic *t, const struct ocf_gossip *g, size_t 
                       struct ocf_pb_writer *w)
 {
   size_t at = 0;
-  ocf_pb_put_bytes(w, IHAVE_TOPIC, gossip_topic_name(t));
+  ocf_pb_put_bytes(w, IHAVE_TOPIC, ocf_gossip_topic_name(t));
   OCF_LIST_FOREACH (it, &g->mcache_order) {
     const struct kept *k = OCF_LIST_ENTRY(it, struct kept, link);
     if (g->heartbeat - k->heartbeat > g->cfg.params.history_gossip ||
-        !ocf_bytes_eq(k->m->wire.topic, gossip_topic_name(t)))
+        !ocf_bytes_eq(k->m->wire.topic, ocf_gossip_topic_name(t)))
       continue;
     if (at >= skip && at - skip < n)
-      ocf_pb_put_bytes(w, IHAVE_IDS, gossip_msg_id(k->m));
+      ocf_pb_put_bytes(w, IHAVE_IDS, ocf_gossip_msg_id(k->m));
     at++;
   }
 }
@@ -72,7 +72,7 @@ static size_t count_fresh(const struct ocf_gossip *g, const struct topic *t)
   OCF_LIST_FOREACH (it, &g->mcache_order) {
     const struct kept *k = OCF_LIST_ENTRY(it, struct kept, link);
     n += g->heartbeat - k->heartbeat <= g->cfg.params.history_gossip &&
-         ocf_bytes_eq(k->m->wire.topic, gossip_topic_name(t));
+         ocf_bytes_eq(k->m->wire.topic, ocf_gossip_topic_name(t));
   }
   return n;
 }
@@ -85,7 +85,7 @@ static struct msg *make_ihave(struct ocf_gossip *g, const struct topic *t, size_
   put_ihave(t, g, skip, n, &count);
   if (ocf_pb_end(&count, &len) != 0)
     return NULL;
-  struct msg *m = gossip_msg_new(g, len);
+  struct msg *m = ocf_gossip_msg_new(g, len);
   if (m == NULL)
     return NULL;
   struct ocf_pb_writer w = ocf_pb_write_array(m->raw, len);
@@ -97,8 +97,8 @@ static struct msg *make_ihave(struct ocf_gossip *g, const struct topic *t, size_
 static bool is_gossip_peer(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s)
 {
   (void)now_ns;
-  return !s->mesh && !s->fanout && gossip_peer_meshes(s->p) &&
-         gossip_score(g, s->p) >= g->cfg.score.gossip_below;
+  return !s->mesh && !s->fanout && ocf_gossip_peer_meshes(s->p) &&
+         ocf_gossip_score(g, s->p) >= g->cfg.score.gossip_below;
 }
 
 static size_t count_gossip_peers(struct ocf_gossip *g, uint64_t now_ns, const struct topic *t)
@@ -119,16 +119,16 @@ static void emit_topic(struct ocf_gossip *g, uint64_t now_ns, struct topic *t)
   size_t part = IHAVE_PART_BYTES / (OCF_GOSSIP_ID_MAX + 2);
   size_t want = count_gossip_peers(g, now_ns, t) * g->cfg.params.gossip_percent / 100;
   want = OCF_MIN(OCF_MAX(want, g->cfg.params.d_lazy), g->cfg.limits.peers_max);
-  size_t n = gossip_pick(g, now_ns, t, is_gossip_peer, g->picked, want);
+  size_t n = ocf_gossip_pick(g, now_ns, t, is_gossip_peer, g->picked, want);
   for (size_t skip = 0; n > 0 && skip < n_ids; skip += part) {
     size_t ids = OCF_MIN(part, n_ids - skip);
     struct msg *m = make_ihave(g, t, skip, ids);
     if (m == NULL)
       return;
     for (size_t i = 0; i < n; i++)
-      if (gossip_queue(g, g->picked[i]->p, Q_IHAVE, m) == 0)
+      if (ocf_gossip_queue(g, g->picked[i]->p, Q_IHAVE, m) == 0)
         g->stats.tx[OCF_GOSSIP_K_IHAVE_IDS] += ids;
-    gossip_msg_put(g, m);
+    ocf_gossip_msg_put(g, m);
   }
 }
 
@@ -136,10 +136,10 @@ static void emit_topic(struct ocf_gossip *g, uint64_t now_ns, struct topic *t)
 static void drop_old_ihaves(struct ocf_gossip *g)
 {
   OCF_LIST_FOREACH (it, &g->peer_list)
-    gossip_queue_drop(g, OCF_LIST_ENTRY(it, struct peer, all), Q_IHAVE);
+    ocf_gossip_queue_drop(g, OCF_LIST_ENTRY(it, struct peer, all), Q_IHAVE);
 }
 
-void gossip_emit(struct ocf_gossip *g, uint64_t now_ns)
+void ocf_gossip_emit(struct ocf_gossip *g, uint64_t now_ns)
 {
   drop_old_ihaves(g);
   OCF_LIST_FOREACH (it, &g->topic_list) {
@@ -164,7 +164,7 @@ static void promise_free(struct ocf_gossip *g, struct promise *pr)
   OCF_DELETE(g->a, pr);
 }
 
-void gossip_promise_kept(struct ocf_gossip *g, struct ocf_bytes id)
+void ocf_gossip_promise_kept(struct ocf_gossip *g, struct ocf_bytes id)
 {
   struct promise *pr = find_promise(g, id);
   if (pr != NULL)
@@ -178,7 +178,7 @@ static void drop_asker(struct promise *pr, unsigned i)
     pr->askers[i] = pr->askers[i + 1];
 }
 
-void gossip_promise_excuse(struct ocf_gossip *g, struct ocf_bytes id, uint64_t uid)
+void ocf_gossip_promise_excuse(struct ocf_gossip *g, struct ocf_bytes id, uint64_t uid)
 {
   struct promise *pr = find_promise(g, id);
   for (unsigned i = 0; pr != NULL && i < pr->n_askers; i++) {
@@ -234,7 +234,7 @@ static void broken(struct ocf_gossip *g, uint64_t uid)
       continue;
     p->broke_promise = true;
     g->stats.broken_promises++;
-    gossip_penalize(g, p, 0, 1);
+    ocf_gossip_penalize(g, p, 0, 1);
   }
 }
 
@@ -267,13 +267,13 @@ static void rx_ihave_id(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, s
   if (p->ihave_ids >= g->cfg.limits.ihave_ids_max || id.n == 0 || id.n > OCF_GOSSIP_ID_MAX)
     return;
   p->ihave_ids++;
-  if (is_ours(g, id) || gossip_ids_has(&g->seen, id) || p->out != OUT_UP ||
+  if (is_ours(g, id) || ocf_gossip_ids_has(&g->seen, id) || p->out != OUT_UP ||
       p->iwant.n + id.n + 2 > p->iwant.max || !promise_ask(g, now_ns, p, id))
     return;
   struct ocf_pb_writer w = ocf_pb_write_buf(&p->iwant);
   ocf_pb_put_bytes(&w, IDS, id);
   if (ocf_pb_end(&w, NULL) != 0)
-    gossip_promise_excuse(g, id, p->uid);
+    ocf_gossip_promise_excuse(g, id, p->uid);
 }
 
 /* One more answer to `p` for `k`; false when it has had its share (or there is no memory). */
@@ -291,8 +291,8 @@ static bool count_answer(struct ocf_gossip *g, const struct peer *p, struct kept
 static void rx_iwant_id(struct ocf_gossip *g, struct peer *p, struct ocf_bytes id)
 {
   struct kept *k = find_kept(g, id);
-  if (k != NULL && gossip_peer_reachable(p) && count_answer(g, p, k))
-    (void)gossip_queue(g, p, Q_ANSWER, k->m);
+  if (k != NULL && ocf_gossip_peer_reachable(p) && count_answer(g, p, k))
+    (void)ocf_gossip_queue(g, p, Q_ANSWER, k->m);
 }
 
 static void rx_idontwant_id(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
@@ -301,7 +301,7 @@ static void rx_idontwant_id(struct ocf_gossip *g, uint64_t now_ns, struct peer *
   uint64_t for_ns = g->cfg.params.idontwant_heartbeats * g->cfg.params.heartbeat_ns;
   if (id.n == 0 || id.n > OCF_GOSSIP_ID_MAX)
     return;
-  (void)!gossip_ids_add(&p->dontwant, id, ocf_time_add(now_ns, for_ns));
+  (void)!ocf_gossip_ids_add(&p->dontwant, id, ocf_time_add(now_ns, for_ns));
 }
 
 /* Where we are in an RPC's control part. */
@@ -313,13 +313,13 @@ struct walk {
 
 static bool takes_gossip(const struct ocf_gossip *g, const struct peer *p)
 {
-  return gossip_score(g, p) >= g->cfg.score.gossip_below;
+  return ocf_gossip_score(g, p) >= g->cfg.score.gossip_below;
 }
 
 static void begin_ihave(struct ocf_gossip *g, struct peer *p, struct ocf_bytes topic,
                         struct walk *w)
 {
-  const struct topic *t = gossip_topic_find(g, topic);
+  const struct topic *t = ocf_gossip_topic_find(g, topic);
   g->stats.rx[OCF_GOSSIP_K_IHAVE]++;
   if (!w->ihave_counted)
     p->ihave_msgs++;
@@ -354,32 +354,33 @@ static void rx_part(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
     break;
   case PART_GRAFT:
     g->stats.rx[OCF_GOSSIP_K_GRAFT]++;
-    gossip_grafted(g, now_ns, p, part->topic);
+    ocf_gossip_grafted(g, now_ns, p, part->topic);
     break;
   case PART_PRUNE:
     g->stats.rx[OCF_GOSSIP_K_PRUNE]++;
-    gossip_pruned(g, now_ns, p, part);
+    ocf_gossip_pruned(g, now_ns, p, part);
     break;
   case PART_SUB:
   case PART_MSG: break;
   }
 }
 
-void gossip_rx_control(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
+void ocf_gossip_rx_control(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                           struct ocf_bytes rpc)
 {
-  struct rpc_reader r = gossip_rpc_read(rpc, PASS_CONTROL);
+  struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_CONTROL);
   struct rpc_part part;
   struct walk w = { 0 };
-  while (gossip_rpc_next(&r, &part) > 0)
+  while (ocf_gossip_rpc_next(&r, &part) > 0)
     rx_part(g, now_ns, p, &part, &w);
-  gossip_tx_wake(g, p);
+  ocf_gossip_tx_wake(g, p);
 }
 
 /* ---- IDONTWANT, from us ---- */
 
 /* After verification, not before as Go does it: a forged copy cannot keep the real one away. */
-void gossip_send_idontwant(struct ocf_gossip *g, struct topic *t, const struct msg *m,
-                           const struct pending *q)
+void ocf_gossip_send_idontwant(struct ocf_gossip *g, struct topic *t, const struct msg *m,
+                               const struct pending *q)
 {
   size_t min = g->cfg.params.idontwant_min_bytes;
   if (min == 0 || m->wire.data.n < min)
@@ -387,27 +388,27 @@ void gossip_send_idontwant(struct ocf_gossip *g, struct topic *t, const struct m
   OCF_LIST_FOREACH (it, &t->subs) {
     const struct sub *s = OCF_LIST_ENTRY(it, struct sub, topic_link);
     struct peer *p = s->p;
-    if (!s->mesh || p->out != OUT_UP || p->proto != OCF_GOSSIP_V12 || gossip_brought(q, p))
+    if (!s->mesh || p->out != OUT_UP || p->proto != OCF_GOSSIP_V12 || ocf_gossip_brought(q, p))
       continue;
     struct ocf_pb_writer w = ocf_pb_write_buf(&p->idontwant);
-    ocf_pb_put_bytes(&w, IDS, gossip_msg_id(m));
+    ocf_pb_put_bytes(&w, IDS, ocf_gossip_msg_id(m));
     (void)!ocf_pb_end(&w, NULL); /* it only saves bytes */
-    gossip_tx_wake(g, p);
+    ocf_gossip_tx_wake(g, p);
   }
 }
 
 /* ---- time ---- */
 
-void gossip_lazy_heartbeat(struct ocf_gossip *g, uint64_t now_ns)
+void ocf_gossip_lazy_heartbeat(struct ocf_gossip *g, uint64_t now_ns)
 {
   OCF_LIST_FOREACH (it, &g->peer_list) {
     struct peer *p = OCF_LIST_ENTRY(it, struct peer, all);
     p->ihave_msgs = p->ihave_ids = 0;
     p->broke_promise = false;
-    gossip_ids_expire(&p->dontwant, now_ns);
+    ocf_gossip_ids_expire(&p->dontwant, now_ns);
   }
   expire_promises(g, now_ns);
   while (!ocf_list_empty(&g->mcache_order) &&
          g->heartbeat - oldest_kept(g)->heartbeat > g->cfg.params.history)
-    gossip_kept_free(g, oldest_kept(g));
+    ocf_gossip_kept_free(g, oldest_kept(g));
 }

@@ -22,7 +22,7 @@ void ocf_gossip_stats(const struct ocf_gossip *g, struct ocf_gossip_stats *out)
   }
   OCF_LIST_FOREACH (it, &g->peer_list) {
     const struct peer *p = OCF_LIST_ENTRY(it, struct peer, all);
-    out->scores[bucket(g, gossip_score(g, p))]++;
+    out->scores[bucket(g, ocf_gossip_score(g, p))]++;
     if (p->out == OUT_UP)
       out->n_by_proto[p->proto]++;
   }
@@ -49,7 +49,7 @@ static void fill_peer(const struct ocf_gossip *g, const struct peer *p,
     .has_out = p->out == OUT_UP,
     .proto = p->proto,
     .queued_bytes = p->queue_bytes,
-    .score = gossip_score(g, p),
+    .score = ocf_gossip_score(g, p),
     .first = p->score.first,
     .invalid = p->score.invalid,
     .behaviour = p->score.behaviour,
@@ -77,7 +77,7 @@ bool ocf_gossip_peer_next(const struct ocf_gossip *g, const void **cursor,
 bool ocf_gossip_peer_info(const struct ocf_gossip *g, const struct ocf_peerid *peer,
                           struct ocf_gossip_peer_info *out)
 {
-  const struct peer *p = gossip_peer_find(g, peer);
+  const struct peer *p = ocf_gossip_peer_find(g, peer);
   if (p != NULL)
     fill_peer(g, p, out);
   return p != NULL;
@@ -86,7 +86,7 @@ bool ocf_gossip_peer_info(const struct ocf_gossip *g, const struct ocf_peerid *p
 static void fill_topic(const struct topic *t, struct ocf_gossip_topic_info *out)
 {
   *out = (struct ocf_gossip_topic_info){
-    .name = gossip_topic_name(t),
+    .name = ocf_gossip_topic_name(t),
     .joined = t->joined,
     .n_mesh = t->n_mesh,
     .n_mesh_outbound = t->n_mesh_out,
@@ -110,8 +110,8 @@ bool ocf_gossip_topic_next(const struct ocf_gossip *g, const void **cursor,
 bool ocf_gossip_in_mesh(const struct ocf_gossip *g, const struct ocf_peerid *peer,
                         struct ocf_bytes topic)
 {
-  const struct peer *p = gossip_peer_find(g, peer);
-  const struct topic *t = gossip_topic_find(g, topic);
-  const struct sub *s = p == NULL || t == NULL ? NULL : gossip_sub_find(p, t);
+  const struct peer *p = ocf_gossip_peer_find(g, peer);
+  const struct topic *t = ocf_gossip_topic_find(g, topic);
+  const struct sub *s = p == NULL || t == NULL ? NULL : ocf_gossip_sub_find(p, t);
   return s != NULL && s->mesh;
 }

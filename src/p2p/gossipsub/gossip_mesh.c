@@ -4,7 +4,7 @@
 
 /* ---- topics ---- */
 
-struct topic *gossip_topic_find(const struct ocf_gossip *g, struct ocf_bytes name)
+struct topic *ocf_gossip_topic_find(const struct ocf_gossip *g, struct ocf_bytes name)
 {
   struct ocf_map_node *n = name.n == 0 ? NULL : ocf_map_find(&g->topics, name);
   return n == NULL ? NULL : OCF_CONTAINER_OF(n, struct topic, node);
@@ -15,7 +15,7 @@ static int get_topic(struct ocf_gossip *g, struct ocf_bytes name, size_t max, st
 {
   if (name.n == 0 || name.n > OCF_GOSSIP_TOPIC_MAX)
     return OCF_EINVAL;
-  *out = gossip_topic_find(g, name);
+  *out = ocf_gossip_topic_find(g, name);
   if (*out != NULL)
     return 0;
   if (g->topics.n >= max)
@@ -27,7 +27,7 @@ static int get_topic(struct ocf_gossip *g, struct ocf_bytes name, size_t max, st
   t->slot = -1;
   t->n_name = (uint16_t)name.n;
   memcpy(t->name, name.p, name.n);
-  int err = ocf_map_insert(&g->topics, &t->node, gossip_topic_name(t));
+  int err = ocf_map_insert(&g->topics, &t->node, ocf_gossip_topic_name(t));
   if (err != 0) {
     ocf_alloc_put(g->a, t, sizeof(*t) + name.n);
     return err;
@@ -38,7 +38,7 @@ static int get_topic(struct ocf_gossip *g, struct ocf_bytes name, size_t max, st
 }
 
 /* Frees `t` when neither we nor any peer have to do with it. */
-void gossip_topic_settle(struct ocf_gossip *g, struct topic *t)
+void ocf_gossip_topic_settle(struct ocf_gossip *g, struct topic *t)
 {
   if (t->joined || t->slot >= 0 || !ocf_list_empty(&t->subs))
     return;
@@ -72,19 +72,19 @@ static void release_slots(struct ocf_gossip *g)
       continue;
     g->slots[i] = NULL;
     t->slot = -1;
-    gossip_topic_settle(g, t);
+    ocf_gossip_topic_settle(g, t);
   }
 }
 
 static void wake_all(struct ocf_gossip *g)
 {
   OCF_LIST_FOREACH (it, &g->peer_list)
-    gossip_tx_wake(g, OCF_LIST_ENTRY(it, struct peer, all));
+    ocf_gossip_tx_wake(g, OCF_LIST_ENTRY(it, struct peer, all));
 }
 
 /* ---- subscriptions of peers ---- */
 
-struct sub *gossip_sub_find(const struct peer *p, const struct topic *t)
+struct sub *ocf_gossip_sub_find(const struct peer *p, const struct topic *t)
 {
   OCF_LIST_FOREACH (it, &p->subs) {
     struct sub *s = OCF_LIST_ENTRY(it, struct sub, peer_link);
@@ -102,7 +102,7 @@ static struct sub *new_sub(struct ocf_gossip *g, struct peer *p, struct ocf_byte
     return NULL;
   struct sub *s = OCF_NEW(g->a, struct sub);
   if (s == NULL) {
-    gossip_topic_settle(g, t);
+    ocf_gossip_topic_settle(g, t);
     return NULL;
   }
   s->t = t;
@@ -114,27 +114,27 @@ static struct sub *new_sub(struct ocf_gossip *g, struct peer *p, struct ocf_byte
   return s;
 }
 
-void gossip_subscribe(struct ocf_gossip *g, struct peer *p, struct ocf_bytes name, bool on)
+void ocf_gossip_subscribe(struct ocf_gossip *g, struct peer *p, struct ocf_bytes name, bool on)
 {
-  struct topic *t = gossip_topic_find(g, name);
-  struct sub *s = t == NULL ? NULL : gossip_sub_find(p, t);
+  struct topic *t = ocf_gossip_topic_find(g, name);
+  struct sub *s = t == NULL ? NULL : ocf_gossip_sub_find(p, t);
   if (s == NULL && on)
     s = new_sub(g, p, name);
   if (s == NULL || s->subscribed == on)
     return;
   if (!on)
-    gossip_mesh_set(g, s, false);
+    ocf_gossip_mesh_set(g, s, false);
   if (!on && s->fanout) {
     s->fanout = false;
     s->t->n_fanout--;
   }
   s->subscribed = on;
-  gossip_note(g, s);
+  ocf_gossip_note(g, s);
 }
 
 /* ---- mesh membership ---- */
 
-void gossip_mesh_set(struct ocf_gossip *g, struct sub *s, bool on)
+void ocf_gossip_mesh_set(struct ocf_gossip *g, struct sub *s, bool on)
 {
   if (s->mesh == on)
     return;
@@ -143,13 +143,13 @@ void gossip_mesh_set(struct ocf_gossip *g, struct sub *s, bool on)
   s->t->n_mesh += d;
   if (s->p->outbound)
     s->t->n_mesh_out += d;
-  gossip_note(g, s);
+  ocf_gossip_note(g, s);
 }
 
-void gossip_mesh_drop_peer(struct ocf_gossip *g, struct peer *p)
+void ocf_gossip_mesh_drop_peer(struct ocf_gossip *g, struct peer *p)
 {
   OCF_LIST_FOREACH (it, &p->subs)
-    gossip_mesh_set(g, OCF_LIST_ENTRY(it, struct sub, peer_link), false);
+    ocf_gossip_mesh_set(g, OCF_LIST_ENTRY(it, struct sub, peer_link), false);
 }
 
 static uint32_t slot_bit(const struct topic *t)
@@ -159,10 +159,10 @@ static uint32_t slot_bit(const struct topic *t)
 
 static void graft(struct ocf_gossip *g, struct sub *s)
 {
-  gossip_mesh_set(g, s, true);
+  ocf_gossip_mesh_set(g, s, true);
   s->p->graft |= slot_bit(s->t);
   s->p->prune &= ~slot_bit(s->t);
-  gossip_tx_wake(g, s->p);
+  ocf_gossip_tx_wake(g, s->p);
 }
 
 /* ---- back-off ---- */
@@ -183,8 +183,8 @@ static struct backoff *find_backoff(const struct ocf_gossip *g, const struct pee
   return n == NULL ? NULL : OCF_CONTAINER_OF(n, struct backoff, node);
 }
 
-uint64_t gossip_backoff_until(const struct ocf_gossip *g, const struct peer *p,
-                              const struct topic *t)
+uint64_t ocf_gossip_backoff_until(const struct ocf_gossip *g, const struct peer *p,
+                                  const struct topic *t)
 {
   const struct backoff *b = find_backoff(g, p, t);
   return b == NULL ? 0 : b->until_ns;
@@ -231,14 +231,14 @@ static void prune(struct ocf_gossip *g, uint64_t now_ns, struct sub *s, uint64_t
 {
   const struct ocf_gossip_params *c = &g->cfg.params;
   uint32_t bit = slot_bit(s->t);
-  gossip_mesh_set(g, s, false);
+  ocf_gossip_mesh_set(g, s, false);
   add_backoff(g, now_ns, s->p, s->t, backoff_ns);
   s->p->graft &= ~bit;
   s->p->prune |= bit;
   s->p->prune_leave &= ~bit;
   if (backoff_ns == c->unsubscribe_backoff_ns)
     s->p->prune_leave |= bit;
-  gossip_tx_wake(g, s->p);
+  ocf_gossip_tx_wake(g, s->p);
 }
 
 /* ---- joining and leaving ---- */
@@ -252,7 +252,7 @@ int ocf_gossip_join(struct ocf_gossip *g, uint64_t now_ns, struct ocf_bytes topi
     return err;
   err = take_slot(g, t);
   if (err != 0) {
-    gossip_topic_settle(g, t);
+    ocf_gossip_topic_settle(g, t);
     return err;
   }
   if (t->joined)
@@ -268,7 +268,7 @@ int ocf_gossip_join(struct ocf_gossip *g, uint64_t now_ns, struct ocf_bytes topi
 
 void ocf_gossip_leave(struct ocf_gossip *g, uint64_t now_ns, struct ocf_bytes topic)
 {
-  struct topic *t = gossip_topic_find(g, topic);
+  struct topic *t = ocf_gossip_topic_find(g, topic);
   if (t == NULL || !t->joined)
     return;
   OCF_LIST_FOREACH (it, &t->subs) {
@@ -291,33 +291,34 @@ static bool may_graft(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, str
   const struct backoff *b = find_backoff(g, p, t);
   if (b != NULL && ocf_time_add(now_ns, BACKOFF_SLACK_NS) < b->until_ns) {
     g->stats.backoff_violations++;
-    gossip_penalize(g, p, 0, now_ns - b->since_ns < GRAFT_FLOOD_NS ? 2 : 1);
+    ocf_gossip_penalize(g, p, 0, now_ns - b->since_ns < GRAFT_FLOOD_NS ? 2 : 1);
     return false;
   }
-  if (gossip_score(g, p) < 0 || !gossip_peer_reachable(p))
+  if (ocf_gossip_score(g, p) < 0 || !ocf_gossip_peer_reachable(p))
     return false;
   return t->n_mesh < g->cfg.params.d_hi || p->outbound;
 }
 
-void gossip_grafted(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes name)
+void ocf_gossip_grafted(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                        struct ocf_bytes name)
 {
-  struct topic *t = gossip_topic_find(g, name);
-  struct sub *s = t == NULL || !t->joined ? NULL : gossip_sub_find(p, t);
+  struct topic *t = ocf_gossip_topic_find(g, name);
+  struct sub *s = t == NULL || !t->joined ? NULL : ocf_gossip_sub_find(p, t);
   if (s == NULL || s->mesh || !s->subscribed)
     return;
   if (p->out == OUT_UP && p->proto == OCF_GOSSIP_FLOODSUB)
     return; /* knows of no mesh, or should not */
   if (may_graft(g, now_ns, p, t))
-    gossip_mesh_set(g, s, true);
+    ocf_gossip_mesh_set(g, s, true);
   else
     prune(g, now_ns, s, g->cfg.params.prune_backoff_ns);
 }
 
-void gossip_pruned(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
-                   const struct rpc_part *part)
+void ocf_gossip_pruned(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                       const struct rpc_part *part)
 {
-  struct topic *t = gossip_topic_find(g, part->topic);
-  struct sub *s = t == NULL || !t->joined ? NULL : gossip_sub_find(p, t);
+  struct topic *t = ocf_gossip_topic_find(g, part->topic);
+  struct sub *s = t == NULL || !t->joined ? NULL : ocf_gossip_sub_find(p, t);
   if (t == NULL || !t->joined)
     return;
   uint64_t for_ns = g->cfg.params.prune_backoff_ns;
@@ -327,14 +328,14 @@ void gossip_pruned(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
   add_backoff(g, now_ns, p, t, for_ns);
   p->graft &= ~slot_bit(t);
   if (s != NULL)
-    gossip_mesh_set(g, s, false);
+    ocf_gossip_mesh_set(g, s, false);
 }
 
 /* ---- the heartbeat ---- */
 
-size_t gossip_pick(struct ocf_gossip *g, uint64_t now_ns, struct topic *t,
-                   bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s),
-                   struct sub **out, size_t want)
+size_t ocf_gossip_pick(struct ocf_gossip *g, uint64_t now_ns, struct topic *t,
+                       bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s),
+                       struct sub **out, size_t want)
 {
   size_t n = 0, met = 0;
   if (want == 0)
@@ -357,9 +358,9 @@ size_t gossip_pick(struct ocf_gossip *g, uint64_t now_ns, struct topic *t,
 
 static bool is_candidate(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s)
 {
-  if (s->mesh || !gossip_peer_meshes(s->p) || gossip_score(g, s->p) < 0)
+  if (s->mesh || !ocf_gossip_peer_meshes(s->p) || ocf_gossip_score(g, s->p) < 0)
     return false;
-  return now_ns >= ocf_time_add(gossip_backoff_until(g, s->p, s->t), BACKOFF_SLACK_NS);
+  return now_ns >= ocf_time_add(ocf_gossip_backoff_until(g, s->p, s->t), BACKOFF_SLACK_NS);
 }
 
 static bool is_candidate_out(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s)
@@ -370,7 +371,7 @@ static bool is_candidate_out(struct ocf_gossip *g, uint64_t now_ns, const struct
 static void graft_some(struct ocf_gossip *g, uint64_t now_ns, struct topic *t, size_t want,
                        bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s))
 {
-  size_t n = gossip_pick(g, now_ns, t, ok, g->picked, OCF_MIN(want, g->cfg.limits.peers_max));
+  size_t n = ocf_gossip_pick(g, now_ns, t, ok, g->picked, OCF_MIN(want, g->cfg.limits.peers_max));
   for (size_t i = 0; i < n; i++)
     graft(g, g->picked[i]);
 }
@@ -391,7 +392,7 @@ static size_t ranked_mesh(struct ocf_gossip *g, const struct topic *t)
   for (size_t i = 0; i < OCF_MIN(n, g->cfg.params.d_score); i++) {
     size_t best = i;
     for (size_t k = i + 1; k < n; k++)
-      if (gossip_score(g, g->picked[k]->p) > gossip_score(g, g->picked[best]->p))
+      if (ocf_gossip_score(g, g->picked[k]->p) > ocf_gossip_score(g, g->picked[best]->p))
         best = k;
     struct sub *s = g->picked[i];
     g->picked[i] = g->picked[best];
@@ -435,7 +436,7 @@ static void tend_mesh(struct ocf_gossip *g, uint64_t now_ns, struct topic *t)
   const struct ocf_gossip_params *c = &g->cfg.params;
   OCF_LIST_FOREACH (it, &t->subs) {
     struct sub *s = OCF_LIST_ENTRY(it, struct sub, topic_link);
-    if (s->mesh && gossip_score(g, s->p) < 0)
+    if (s->mesh && ocf_gossip_score(g, s->p) < 0)
       prune(g, now_ns, s, c->prune_backoff_ns);
   }
   if (t->n_mesh < c->d_lo)
@@ -461,19 +462,19 @@ static void tend_fanouts(struct ocf_gossip *g, uint64_t now_ns)
     expire_fanout(now_ns, OCF_LIST_ENTRY(it, struct topic, all));
 }
 
-void gossip_heartbeat(struct ocf_gossip *g, uint64_t now_ns)
+void ocf_gossip_heartbeat(struct ocf_gossip *g, uint64_t now_ns)
 {
   g->heartbeat++;
   g->stats.heartbeats++;
-  gossip_lazy_heartbeat(g, now_ns);
-  gossip_score_heartbeat(g);
+  ocf_gossip_lazy_heartbeat(g, now_ns);
+  ocf_gossip_score_heartbeat(g);
   expire_backoffs(g, now_ns);
-  gossip_ids_expire(&g->seen, now_ns);
+  ocf_gossip_ids_expire(&g->seen, now_ns);
   for (int i = 0; i < SLOTS; i++)
     if (g->slots[i] != NULL && g->slots[i]->joined)
       tend_mesh(g, now_ns, g->slots[i]);
   tend_fanouts(g, now_ns);
-  gossip_emit(g, now_ns);
+  ocf_gossip_emit(g, now_ns);
   release_slots(g);
   wake_all(g);
 }

@@ -97,9 +97,9 @@ static bool is_lost(const struct ocf_bytes *iov, size_t n_iov)
   int head = ocf_varint_get(iov[0].p, iov[0].n, &len);
   struct ocf_bytes rpc = ocf_bytes(iov[0].p + head, iov[0].n - (size_t)head);
   struct rpc_part part;
-  struct rpc_reader subs = gossip_rpc_read(rpc, PASS_SUBS);
-  struct rpc_reader control = gossip_rpc_read(rpc, PASS_CONTROL);
-  return gossip_rpc_next(&subs, &part) == 0 && gossip_rpc_next(&control, &part) == 0;
+  struct rpc_reader subs = ocf_gossip_rpc_read(rpc, PASS_SUBS);
+  struct rpc_reader control = ocf_gossip_rpc_read(rpc, PASS_CONTROL);
+  return ocf_gossip_rpc_next(&subs, &part) == 0 && ocf_gossip_rpc_next(&control, &part) == 0;
 }
 
 static void pump(int from, int to)

@@ -1,12 +1,12 @@
 #include "p2p/gossipsub/gossip_int.h"
 
-struct peer *gossip_peer_find(const struct ocf_gossip *g, const struct ocf_peerid *id)
+struct peer *ocf_gossip_peer_find(const struct ocf_gossip *g, const struct ocf_peerid *id)
 {
   struct ocf_map_node *n = ocf_map_find(&g->peers, ocf_peerid_view(id));
   return n == NULL ? NULL : OCF_CONTAINER_OF(n, struct peer, node);
 }
 
-void gossip_fx(struct ocf_gossip *g, struct peer *p, enum fx_bit bit)
+void ocf_gossip_fx(struct ocf_gossip *g, struct peer *p, enum fx_bit bit)
 {
   if (p->fx == 0)
     ocf_list_push_back(&g->effects, &p->fx_link);
@@ -20,7 +20,7 @@ static void init_buffers(struct ocf_gossip *g, struct peer *p)
   ocf_buf_init(&p->tx, g->a, OCF_GOSSIP_RPC_MAX + FRAME_LEN_MAX);
   ocf_buf_init(&p->iwant, g->a, IWANT_BYTES_MAX);
   ocf_buf_init(&p->idontwant, g->a, DONTWANT_BYTES_MAX);
-  gossip_ids_init(&p->dontwant, g->a, g->seed, lim->idontwant_kept_max);
+  ocf_gossip_ids_init(&p->dontwant, g->a, g->seed, lim->idontwant_kept_max);
   for (int i = 0; i < Q_N; i++)
     ocf_list_init(&p->queue[i]);
   ocf_list_init(&p->subs);
@@ -53,7 +53,7 @@ static int new_peer(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peer
                    OCF_BACKOFF_PARTIAL);
   ocf_list_push_back(&g->peer_list, &p->all);
   init_buffers(g, p);
-  gossip_score_restore(g, now_ns, p);
+  ocf_gossip_score_restore(g, now_ns, p);
   *out = p;
   return 0;
 }
@@ -61,7 +61,7 @@ static int new_peer(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peer
 static void ask_to_open(struct ocf_gossip *g, struct peer *p)
 {
   p->out = OUT_OPENING;
-  gossip_fx(g, p, FX_OPEN);
+  ocf_gossip_fx(g, p, FX_OPEN);
 }
 
 /* A sign of life: an engine that had given up on it tries again. */
@@ -79,14 +79,14 @@ static void set_address(struct ocf_gossip *g, struct peer *p, uint64_t ip_key)
   if (old == ip_key)
     return;
   p->ip_key = ip_key;
-  gossip_score_colocate(g, old);
-  gossip_score_colocate(g, ip_key);
+  ocf_gossip_score_colocate(g, old);
+  ocf_gossip_score_colocate(g, ip_key);
 }
 
 static int take_up(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *id,
                    struct peer **out)
 {
-  *out = gossip_peer_find(g, id);
+  *out = ocf_gossip_peer_find(g, id);
   int err = *out == NULL ? new_peer(g, now_ns, id, out) : 0;
   if (err == 0)
     encourage(g, *out);
@@ -115,13 +115,13 @@ int ocf_gossip_peer_up(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_p
   return 0;
 }
 
-void gossip_peer_free(struct ocf_gossip *g, struct peer *p)
+void ocf_gossip_peer_free(struct ocf_gossip *g, struct peer *p)
 {
-  gossip_verify_forget_peer(p);
-  gossip_tx_reset(g, p);
+  ocf_gossip_verify_forget_peer(p);
+  ocf_gossip_tx_reset(g, p);
   while (!ocf_list_empty(&p->subs))
-    gossip_sub_free(g, OCF_LIST_ENTRY(p->subs.next, struct sub, peer_link));
-  gossip_ids_fini(&p->dontwant);
+    ocf_gossip_sub_free(g, OCF_LIST_ENTRY(p->subs.next, struct sub, peer_link));
+  ocf_gossip_ids_fini(&p->dontwant);
   g->rx_bytes -= p->rx.cap;
   ocf_buf_fini(&p->rx);
   ocf_buf_fini(&p->tx);
@@ -132,17 +132,17 @@ void gossip_peer_free(struct ocf_gossip *g, struct peer *p)
   ocf_map_remove(&g->peers, &p->node);
   ocf_list_remove(&p->all);
   ocf_list_remove(&p->fx_link);
-  gossip_score_colocate(g, p->ip_key);
+  ocf_gossip_score_colocate(g, p->ip_key);
   OCF_DELETE(g->a, p);
 }
 
 void ocf_gossip_peer_down(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *peer)
 {
-  struct peer *p = gossip_peer_find(g, peer);
+  struct peer *p = ocf_gossip_peer_find(g, peer);
   if (p == NULL)
     return;
-  gossip_score_retain(g, now_ns, p);
-  gossip_peer_free(g, p);
+  ocf_gossip_score_retain(g, now_ns, p);
+  ocf_gossip_peer_free(g, p);
 }
 
 /* ---- our stream ---- */
@@ -150,14 +150,14 @@ void ocf_gossip_peer_down(struct ocf_gossip *g, uint64_t now_ns, const struct oc
 static void give_up(struct ocf_gossip *g, struct peer *p, enum out_state state)
 {
   p->out = state;
-  gossip_mesh_drop_peer(g, p);
-  gossip_queue_clear(g, p);
+  ocf_gossip_mesh_drop_peer(g, p);
+  ocf_gossip_queue_clear(g, p);
 }
 
 void ocf_gossip_opened(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *peer,
                        int err, enum ocf_gossip_proto proto)
 {
-  struct peer *p = gossip_peer_find(g, peer);
+  struct peer *p = ocf_gossip_peer_find(g, peer);
   if (p == NULL || p->out != OUT_OPENING || (p->fx & FX_OPEN) != 0)
     return;
   if (err == OCF_EUNSUPP || (unsigned)proto >= OCF_GOSSIP_PROTO_N) {
@@ -165,23 +165,23 @@ void ocf_gossip_opened(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_p
     return;
   }
   if (err != 0) {
-    gossip_peer_reopen(g, now_ns, p);
+    ocf_gossip_peer_reopen(g, now_ns, p);
     return;
   }
   p->out = OUT_UP;
   p->out_since_ns = now_ns;
   p->proto = proto;
   if (proto == OCF_GOSSIP_FLOODSUB)
-    gossip_mesh_drop_peer(g, p);
+    ocf_gossip_mesh_drop_peer(g, p);
   OCF_LIST_FOREACH (it, &p->subs) { /* after a death: what the peer may have missed */
     const struct sub *s = OCF_LIST_ENTRY(it, struct sub, peer_link);
     if (s->mesh)
       p->graft |= UINT32_C(1) << s->t->slot;
   }
-  gossip_tx_wake(g, p);
+  ocf_gossip_tx_wake(g, p);
 }
 
-void gossip_peer_reopen(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
+void ocf_gossip_peer_reopen(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
 {
   if (p->reopen.n_attempts >= g->cfg.params.reopen_tries) {
     give_up(g, p, OUT_LOST);
@@ -194,13 +194,13 @@ void gossip_peer_reopen(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
 
 void ocf_gossip_out_gone(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *peer)
 {
-  struct peer *p = gossip_peer_find(g, peer);
+  struct peer *p = ocf_gossip_peer_find(g, peer);
   if (p == NULL || p->out != OUT_UP)
     return;
-  gossip_tx_reset(g, p);
+  ocf_gossip_tx_reset(g, p);
   if (now_ns - p->out_since_ns >= g->cfg.params.reopen_max_ns)
     ocf_backoff_reset(&p->reopen); /* it was a good one */
-  gossip_peer_reopen(g, now_ns, p);
+  ocf_gossip_peer_reopen(g, now_ns, p);
 }
 
 /* ---- its stream ---- */
@@ -213,7 +213,7 @@ static void clear_rx(struct ocf_gossip *g, struct peer *p)
   p->rx_left = 0;
 }
 
-void gossip_reset_in(struct ocf_gossip *g, struct peer *p, enum ocf_gossip_reason reason)
+void ocf_gossip_reset_in(struct ocf_gossip *g, struct peer *p, enum ocf_gossip_reason reason)
 {
   OCF_ASSERT(p->in != NULL && p->n_resets < OCF_ARRAY_LEN(p->resets));
   p->resets[p->n_resets].handle = p->in;
@@ -221,7 +221,7 @@ void gossip_reset_in(struct ocf_gossip *g, struct peer *p, enum ocf_gossip_reaso
   p->n_resets++;
   p->in = NULL;
   clear_rx(g, p);
-  gossip_fx(g, p, FX_RESET_IN);
+  ocf_gossip_fx(g, p, FX_RESET_IN);
 }
 
 /* While a reset is owed no further stream is taken, so that two are the most: the stream that was
@@ -237,7 +237,7 @@ int ocf_gossip_in(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid
   if (p->n_resets > 0)
     return OCF_ELIMIT;
   if (p->in != NULL)
-    gossip_reset_in(g, p, OCF_GOSSIP_REASON_REPLACED);
+    ocf_gossip_reset_in(g, p, OCF_GOSSIP_REASON_REPLACED);
   p->in = handle;
   return 0;
 }
@@ -260,7 +260,7 @@ void ocf_gossip_in_gone(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_
                         void *handle)
 {
   (void)now_ns;
-  struct peer *p = gossip_peer_find(g, peer);
+  struct peer *p = ocf_gossip_peer_find(g, peer);
   if (p == NULL)
     return;
   if (p->in == handle) {
@@ -294,7 +294,7 @@ static bool take_bit(struct ocf_gossip *g, struct peer *p, struct ocf_gossip_eff
   case FX_OPEN: fx->type = OCF_GOSSIP_OPEN; return p->out == OUT_OPENING;
   case FX_WRITE:
     fx->type = OCF_GOSSIP_WRITE;
-    p->write_told = p->out == OUT_UP && gossip_tx_waits(g, p);
+    p->write_told = p->out == OUT_UP && ocf_gossip_tx_waits(g, p);
     return p->write_told;
   case FX_RESET_IN: break;
   }
@@ -321,5 +321,5 @@ bool ocf_gossip_effect(struct ocf_gossip *g, uint64_t now_ns, struct ocf_gossip_
   if (peer_effect(g, fx))
     return true;
   fx->type = OCF_GOSSIP_VERIFY;
-  return gossip_job_take(g, &fx->job);
+  return ocf_gossip_job_take(g, &fx->job);
 }

@@ -27,7 +27,7 @@ static int sign(struct ocf_gossip *g, struct wire_msg *m, uint8_t sig[OCF_KEY_SI
 {
   size_t n = 0;
   ocf_buf_clear(&g->body);
-  int err = gossip_msg_signed(m, &g->body);
+  int err = ocf_gossip_msg_signed(m, &g->body);
   if (err == 0)
     err = ocf_key_sign(g->cfg.key, ocf_buf_view(&g->body), sig, OCF_KEY_SIG_MAX, &n);
   m->signature = ocf_bytes(sig, n);
@@ -41,13 +41,13 @@ static struct msg *encode(struct ocf_gossip *g, const struct wire_msg *wire)
   put_message(&count, wire);
   if (ocf_pb_end(&count, &n) != 0)
     return NULL;
-  struct msg *m = gossip_msg_new(g, n);
+  struct msg *m = ocf_gossip_msg_new(g, n);
   if (m == NULL)
     return NULL;
   struct ocf_pb_writer w = ocf_pb_write_array(m->raw, n);
   put_message(&w, wire);
   OCF_ASSERT(ocf_pb_end(&w, &n) == 0 && n == m->n);
-  OCF_ASSERT(gossip_msg_decode(ocf_bytes(m->raw, n), &m->wire) == 0);
+  OCF_ASSERT(ocf_gossip_msg_decode(ocf_bytes(m->raw, n), &m->wire) == 0);
   return m;
 }
 
@@ -82,8 +82,8 @@ static int make_message(struct ocf_gossip *g, struct ocf_bytes topic, struct ocf
 
 static bool takes_publish(const struct ocf_gossip *g, const struct sub *s)
 {
-  return s->subscribed && gossip_peer_reachable(s->p) &&
-         gossip_score(g, s->p) >= g->cfg.score.publish_below;
+  return s->subscribed && ocf_gossip_peer_reachable(s->p) &&
+         ocf_gossip_score(g, s->p) >= g->cfg.score.publish_below;
 }
 
 static bool is_flood(const struct peer *p)
@@ -105,9 +105,9 @@ static void fill_up(struct ocf_gossip *g, uint64_t now_ns, struct topic *t, stru
   if (have >= c->d_lo)
     return;
   size_t want = OCF_MIN(c->d - have, g->cfg.limits.peers_max);
-  size_t n = gossip_pick(g, now_ns, t, is_filler, g->picked, want);
+  size_t n = ocf_gossip_pick(g, now_ns, t, is_filler, g->picked, want);
   for (size_t i = 0; i < n; i++) {
-    (void)gossip_queue(g, g->picked[i]->p, Q_OWN, m);
+    (void)ocf_gossip_queue(g, g->picked[i]->p, Q_OWN, m);
     if (t->joined)
       continue;
     g->picked[i]->fanout = true;
@@ -117,17 +117,17 @@ static void fill_up(struct ocf_gossip *g, uint64_t now_ns, struct topic *t, stru
 
 static void send_own(struct ocf_gossip *g, uint64_t now_ns, struct msg *m)
 {
-  struct topic *t = gossip_topic_find(g, m->wire.topic);
-  (void)!gossip_ids_add(&g->seen, gossip_msg_id(m),
-                        ocf_time_add(now_ns, g->cfg.params.seen_ttl_ns));
-  gossip_keep(g, m);
+  struct topic *t = ocf_gossip_topic_find(g, m->wire.topic);
+  (void)!ocf_gossip_ids_add(&g->seen, ocf_gossip_msg_id(m),
+                            ocf_time_add(now_ns, g->cfg.params.seen_ttl_ns));
+  ocf_gossip_keep(g, m);
   g->stats.published++;
   if (t == NULL)
     return;
   OCF_LIST_FOREACH (it, &t->subs) {
     const struct sub *s = OCF_LIST_ENTRY(it, struct sub, topic_link);
     if (s->mesh || ((s->fanout || is_flood(s->p)) && takes_publish(g, s)))
-      (void)gossip_queue(g, s->p, Q_OWN, m);
+      (void)ocf_gossip_queue(g, s->p, Q_OWN, m);
   }
   fill_up(g, now_ns, t, m);
   if (!t->joined)
@@ -136,10 +136,10 @@ static void send_own(struct ocf_gossip *g, uint64_t now_ns, struct msg *m)
 
 /* ---- pacing ---- */
 
-void gossip_publish_tick(struct ocf_gossip *g, uint64_t now_ns)
+void ocf_gossip_publish_tick(struct ocf_gossip *g, uint64_t now_ns)
 {
   while (!ocf_list_empty(&g->publishing)) {
-    if (!gossip_token(g, now_ns, &g->tokens, &g->tokens_ns)) {
+    if (!ocf_gossip_token(g, now_ns, &g->tokens, &g->tokens_ns)) {
       ocf_wheel_start(&g->wheel, &g->publish_timer,
                       ocf_time_add(g->tokens_ns, g->cfg.params.publish_refill_ns));
       return;
@@ -147,7 +147,7 @@ void gossip_publish_tick(struct ocf_gossip *g, uint64_t now_ns)
     struct msg *m = OCF_LIST_ENTRY(ocf_list_pop_front(&g->publishing), struct msg, ready_link);
     g->n_publishing--;
     send_own(g, now_ns, m);
-    gossip_msg_put(g, m);
+    ocf_gossip_msg_put(g, m);
   }
 }
 
@@ -166,6 +166,6 @@ int ocf_gossip_publish(struct ocf_gossip *g, uint64_t now_ns, struct ocf_bytes t
     return err;
   ocf_list_push_back(&g->publishing, &m->ready_link);
   g->n_publishing++;
-  gossip_publish_tick(g, now_ns);
+  ocf_gossip_publish_tick(g, now_ns);
   return 0;
 }

@@ -308,7 +308,7 @@ static inline size_t rig_message(struct rig *r, unsigned author, uint64_t seqno,
   size_t n = 0;
   ocf_put_be64(seq, seqno);
   ocf_buf_init(&text, &r->heap, OCF_GOSSIP_RPC_MAX);
-  assert_int_equal(gossip_msg_signed(&m, &text), 0);
+  assert_int_equal(ocf_gossip_msg_signed(&m, &text), 0);
   assert_int_equal(ocf_key_sign(&a->key, ocf_buf_view(&text), sig, sizeof(sig), &n), 0);
   ocf_buf_fini(&text);
   sig[0] ^= damage;
@@ -384,11 +384,11 @@ static inline struct rig_got rig_got(struct rig *r, unsigned i)
     assert_true(len > 0);
     struct ocf_bytes rpc = ocf_bytes(b->p + at + head, (size_t)len);
     got.rpcs++;
-    assert_int_equal(gossip_rpc_check(rpc), 0);
+    assert_int_equal(ocf_gossip_rpc_check(rpc), 0);
     for (int pass = PASS_SUBS; pass < PASS_N; pass++) {
-      struct rpc_reader rd = gossip_rpc_read(rpc, (enum rpc_pass)pass);
+      struct rpc_reader rd = ocf_gossip_rpc_read(rpc, (enum rpc_pass)pass);
       struct rpc_part part;
-      while (gossip_rpc_next(&rd, &part) > 0)
+      while (ocf_gossip_rpc_next(&rd, &part) > 0)
         rig_count(&part, &got);
     }
     at += (size_t)head + (size_t)len;

@@ -11,7 +11,7 @@ static const uint32_t pass_field[PASS_N] = {
   [PASS_SUBS] = RPC_SUB, [PASS_MSGS] = RPC_PUBLISH, [PASS_CONTROL] = RPC_CONTROL
 };
 
-struct rpc_reader gossip_rpc_read(struct ocf_bytes rpc, enum rpc_pass pass)
+struct rpc_reader ocf_gossip_rpc_read(struct ocf_bytes rpc, enum rpc_pass pass)
 {
   return (struct rpc_reader){ .pass = pass, .rpc = ocf_pb_read(rpc) };
 }
@@ -31,7 +31,7 @@ static int read_sub(struct ocf_bytes b, struct rpc_part *part)
   return rc;
 }
 
-int gossip_msg_decode(struct ocf_bytes raw, struct wire_msg *m)
+int ocf_gossip_msg_decode(struct ocf_bytes raw, struct wire_msg *m)
 {
   struct ocf_pb_reader r = ocf_pb_read(raw);
   struct ocf_pb_field f;
@@ -71,7 +71,7 @@ static void put_unknown(struct ocf_pb_writer *w, struct ocf_bytes raw)
   }
 }
 
-int gossip_msg_signed(const struct wire_msg *m, struct ocf_buf *out)
+int ocf_gossip_msg_signed(const struct wire_msg *m, struct ocf_buf *out)
 {
   struct ocf_pb_writer w = ocf_pb_write_buf(out);
   const struct ocf_bytes fields[] = { m->from, m->data, m->seqno, m->topic };
@@ -149,7 +149,7 @@ static int next_control(struct rpc_reader *r, struct rpc_part *part)
   return rc;
 }
 
-int gossip_rpc_next(struct rpc_reader *r, struct rpc_part *part)
+int ocf_gossip_rpc_next(struct rpc_reader *r, struct rpc_part *part)
 {
   struct ocf_pb_field f;
   int rc = next_control(r, part);
@@ -163,7 +163,7 @@ int gossip_rpc_next(struct rpc_reader *r, struct rpc_part *part)
       rc = read_sub(f.bytes, part);
     } else if (r->pass == PASS_MSGS) {
       part->kind = PART_MSG;
-      rc = gossip_msg_decode(f.bytes, &part->msg);
+      rc = ocf_gossip_msg_decode(f.bytes, &part->msg);
     } else {
       r->control = ocf_pb_read(f.bytes);
       rc = next_control(r, part);
@@ -176,13 +176,13 @@ int gossip_rpc_next(struct rpc_reader *r, struct rpc_part *part)
   return rc;
 }
 
-int gossip_rpc_check(struct ocf_bytes rpc)
+int ocf_gossip_rpc_check(struct ocf_bytes rpc)
 {
   for (enum rpc_pass pass = PASS_SUBS; pass < PASS_N; pass++) {
-    struct rpc_reader r = gossip_rpc_read(rpc, pass);
+    struct rpc_reader r = ocf_gossip_rpc_read(rpc, pass);
     struct rpc_part part;
     int rc;
-    while ((rc = gossip_rpc_next(&r, &part)) > 0)
+    while ((rc = ocf_gossip_rpc_next(&r, &part)) > 0)
       ;
     if (rc < 0)
       return rc;

@@ -25,13 +25,13 @@ static void check_signed(const struct wire_msg *m)
   ocf_alloc_init(&a);
   ocf_buf_init(&once, &a, m->raw.n + 64);
   ocf_buf_init(&twice, &a, m->raw.n + 64);
-  OCF_ASSERT(gossip_msg_signed(m, &once) == 0);
+  OCF_ASSERT(ocf_gossip_msg_signed(m, &once) == 0);
   struct ocf_bytes body = ocf_bytes(once.p + n_prefix, once.n - n_prefix);
-  OCF_ASSERT(gossip_msg_decode(body, &again) == 0);
+  OCF_ASSERT(ocf_gossip_msg_decode(body, &again) == 0);
   OCF_ASSERT(again.signature.p == NULL && again.key.p == NULL);
   OCF_ASSERT(ocf_bytes_eq(again.from, m->from) && ocf_bytes_eq(again.data, m->data));
   OCF_ASSERT(ocf_bytes_eq(again.seqno, m->seqno) && ocf_bytes_eq(again.topic, m->topic));
-  OCF_ASSERT(gossip_msg_signed(&again, &twice) == 0);
+  OCF_ASSERT(ocf_gossip_msg_signed(&again, &twice) == 0);
   OCF_ASSERT(ocf_bytes_eq(ocf_buf_view(&once), ocf_buf_view(&twice)));
   ocf_buf_fini(&once);
   ocf_buf_fini(&twice);
@@ -43,11 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n)
   struct ocf_bytes rpc = ocf_bytes(d, n);
   bool failed = false;
   for (enum rpc_pass pass = PASS_SUBS; pass < PASS_N; pass++) {
-    struct rpc_reader r = gossip_rpc_read(rpc, pass);
+    struct rpc_reader r = ocf_gossip_rpc_read(rpc, pass);
     struct rpc_part part;
     size_t parts = 0;
     int rc;
-    while ((rc = gossip_rpc_next(&r, &part)) > 0) {
+    while ((rc = ocf_gossip_rpc_next(&r, &part)) > 0) {
       OCF_ASSERT(++parts <= n);
       inside(rpc, part.topic);
       inside(rpc, part.id);
@@ -60,6 +60,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n)
     }
     failed |= rc < 0;
   }
-  OCF_ASSERT((gossip_rpc_check(rpc) != 0) == failed);
+  OCF_ASSERT((ocf_gossip_rpc_check(rpc) != 0) == failed);
   return 0;
 }

@@ -48,9 +48,9 @@ static void count_parts(struct ocf_bytes rpc, unsigned counts[7])
   };
   memset(counts, 0, 7 * sizeof(*counts));
   for (int pass = PASS_SUBS; pass < PASS_N; pass++) {
-    struct rpc_reader r = gossip_rpc_read(rpc, (enum rpc_pass)pass);
+    struct rpc_reader r = ocf_gossip_rpc_read(rpc, (enum rpc_pass)pass);
     struct rpc_part part;
-    while (gossip_rpc_next(&r, &part) > 0)
+    while (ocf_gossip_rpc_next(&r, &part) > 0)
       if (column[part.kind] >= 0)
         counts[column[part.kind]]++;
   }
@@ -62,7 +62,7 @@ static void test_recorded_rpcs_have_the_parts_that_go_saw(void **state)
   for (size_t i = 0; i < OCF_ARRAY_LEN(pubsub_recs); i++) {
     unsigned counts[7];
     struct ocf_bytes rpc = recorded(&pubsub_recs[i]);
-    assert_int_equal(gossip_rpc_check(rpc), 0);
+    assert_int_equal(ocf_gossip_rpc_check(rpc), 0);
     count_parts(rpc, counts);
     for (size_t k = 0; k < 7; k++)
       if (counts[k] != pubsub_recs[i].counts[k])
@@ -73,10 +73,10 @@ static void test_recorded_rpcs_have_the_parts_that_go_saw(void **state)
 
 static struct wire_msg nth_message(struct ocf_bytes rpc, unsigned at)
 {
-  struct rpc_reader r = gossip_rpc_read(rpc, PASS_MSGS);
+  struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_MSGS);
   struct rpc_part part;
   for (unsigned i = 0; i <= at; i++)
-    assert_int_equal(gossip_rpc_next(&r, &part), 1);
+    assert_int_equal(ocf_gossip_rpc_next(&r, &part), 1);
   return part.msg;
 }
 
@@ -104,7 +104,7 @@ static void test_recorded_messages_sign_the_same_bytes_and_verify(void **state)
     struct wire_msg m = nth_message(recorded(&pubsub_recs[pm->rpc]), pm->at);
     struct ocf_buf text;
     ocf_buf_init(&text, &heap, 1 << 20);
-    assert_int_equal(gossip_msg_signed(&m, &text), 0);
+    assert_int_equal(ocf_gossip_msg_signed(&m, &text), 0);
     size_t n = from_hex(pm->signed_bytes, want, sizeof(want));
     assert_true(ocf_bytes_eq(ocf_buf_view(&text), ocf_bytes(want, n)));
     n = ocf_test_hex(pm->id, want, sizeof(want));
@@ -128,7 +128,7 @@ static void test_any_prefix_is_read_without_harm(void **state)
       uint8_t *copy = malloc(n + 1);
       unsigned counts[7];
       memcpy(copy, rpc.p, n);
-      if (gossip_rpc_check(ocf_bytes(copy, n)) == 0)
+      if (ocf_gossip_rpc_check(ocf_bytes(copy, n)) == 0)
         count_parts(ocf_bytes(copy, n), counts);
       free(copy);
     }
@@ -139,8 +139,8 @@ static struct rpc_part only_part(const char *hex, enum rpc_pass pass)
 {
   struct rpc_part part;
   size_t n = ocf_test_hex(hex, raw, sizeof(raw));
-  struct rpc_reader r = gossip_rpc_read(ocf_bytes(raw, n), pass);
-  assert_int_equal(gossip_rpc_next(&r, &part), 1);
+  struct rpc_reader r = ocf_gossip_rpc_read(ocf_bytes(raw, n), pass);
+  assert_int_equal(ocf_gossip_rpc_next(&r, &part), 1);
   return part;
 }
 
@@ -169,9 +169,9 @@ static void test_unknown_fields_are_signed_behind_the_known_ones(void **state)
   struct ocf_buf text;
   size_t n = ocf_test_hex("b8060722016e0a016112002a0173", raw, sizeof(raw));
   ocf_buf_init(&text, &heap, 256);
-  assert_int_equal(gossip_msg_decode(ocf_bytes(raw, n), &m), 0);
+  assert_int_equal(ocf_gossip_msg_decode(ocf_bytes(raw, n), &m), 0);
   assert_true(m.data.p != NULL && m.data.n == 0);
-  assert_int_equal(gossip_msg_signed(&m, &text), 0);
+  assert_int_equal(ocf_gossip_msg_signed(&m, &text), 0);
   static const char expect[] = "libp2p-pubsub:\x0a\x01"
                                "a\x12\x00\x22\x01n\xb8\x06\x07";
   assert_true(ocf_bytes_eq(ocf_buf_view(&text), ocf_bytes(expect, sizeof(expect) - 1)));
@@ -186,7 +186,7 @@ static void test_extensions_and_unknown_control_are_skipped(void **state)
                           "1a021a00"
                           "a2060101",
                           raw, sizeof(raw));
-  assert_int_equal(gossip_rpc_check(ocf_bytes(raw, n)), 0);
+  assert_int_equal(ocf_gossip_rpc_check(ocf_bytes(raw, n)), 0);
   count_parts(ocf_bytes(raw, n), counts);
   assert_int_equal(counts[5], 1); /* the GRAFT without a topic */
 }

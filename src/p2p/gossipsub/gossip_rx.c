@@ -6,21 +6,21 @@
 
 static void rx_subs(struct ocf_gossip *g, struct peer *p, struct ocf_bytes rpc)
 {
-  struct rpc_reader r = gossip_rpc_read(rpc, PASS_SUBS);
+  struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_SUBS);
   struct rpc_part part;
-  while (gossip_rpc_next(&r, &part) > 0) {
+  while (ocf_gossip_rpc_next(&r, &part) > 0) {
     g->stats.rx[OCF_GOSSIP_K_SUBSCRIBE]++;
-    gossip_subscribe(g, p, part.topic, part.on);
+    ocf_gossip_subscribe(g, p, part.topic, part.on);
   }
 }
 
 static void rx_messages(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
 {
-  struct rpc_reader r = gossip_rpc_read(rpc, PASS_MSGS);
+  struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_MSGS);
   struct rpc_part part;
-  while (gossip_rpc_next(&r, &part) > 0) {
+  while (ocf_gossip_rpc_next(&r, &part) > 0) {
     g->stats.rx[OCF_GOSSIP_K_MESSAGE]++;
-    gossip_rx_message(g, now_ns, p, &part.msg);
+    ocf_gossip_rx_message(g, now_ns, p, &part.msg);
   }
 }
 
@@ -28,15 +28,15 @@ static void rx_messages(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, s
 static int take_rpc(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
 {
   g->stats.rx[OCF_GOSSIP_K_RPC]++;
-  if (gossip_rpc_check(rpc) != 0)
+  if (ocf_gossip_rpc_check(rpc) != 0)
     return OCF_EPROTO;
-  if (gossip_score(g, p) < g->cfg.score.graylist_below) {
+  if (ocf_gossip_score(g, p) < g->cfg.score.graylist_below) {
     g->stats.graylisted_rpcs++;
     return 0;
   }
   rx_subs(g, p, rpc);
   rx_messages(g, now_ns, p, rpc);
-  gossip_rx_control(g, now_ns, p, rpc);
+  ocf_gossip_rx_control(g, now_ns, p, rpc);
   return 0;
 }
 
@@ -119,17 +119,17 @@ static int take(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct oc
 static void refuse(struct ocf_gossip *g, struct peer *p, int err)
 {
   bool bad = err == OCF_EPROTO;
-  gossip_reset_in(g, p, bad ? OCF_GOSSIP_REASON_PROTOCOL : OCF_GOSSIP_REASON_MEMORY);
+  ocf_gossip_reset_in(g, p, bad ? OCF_GOSSIP_REASON_PROTOCOL : OCF_GOSSIP_REASON_MEMORY);
   if (!bad)
     return;
   g->stats.bad_rpcs++;
-  gossip_penalize(g, p, 0, 1);
+  ocf_gossip_penalize(g, p, 0, 1);
 }
 
 void ocf_gossip_rx(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *peer,
                    void *handle, struct ocf_bytes data)
 {
-  struct peer *p = gossip_peer_find(g, peer);
+  struct peer *p = ocf_gossip_peer_find(g, peer);
   if (p == NULL || p->in == NULL || p->in != handle)
     return;
   g->stats.rx[OCF_GOSSIP_K_BYTES] += data.n;

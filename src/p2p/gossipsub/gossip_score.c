@@ -5,7 +5,7 @@ static double square(double x)
   return x > 0 ? x * x : 0;
 }
 
-double gossip_score(const struct ocf_gossip *g, const struct peer *p)
+double ocf_gossip_score(const struct ocf_gossip *g, const struct peer *p)
 {
   const struct ocf_gossip_score_params *c = &g->cfg.score;
   if (!c->on)
@@ -18,14 +18,14 @@ double gossip_score(const struct ocf_gossip *g, const struct peer *p)
 
 static void judge(struct ocf_gossip *g, struct peer *p)
 {
-  if (p->disconnect_told || gossip_score(g, p) >= g->cfg.score.disconnect_below)
+  if (p->disconnect_told || ocf_gossip_score(g, p) >= g->cfg.score.disconnect_below)
     return;
   p->disconnect_told = true;
   g->stats.disconnects++;
-  gossip_fx(g, p, FX_DISCONNECT);
+  ocf_gossip_fx(g, p, FX_DISCONNECT);
 }
 
-void gossip_penalize(struct ocf_gossip *g, struct peer *p, double invalid, double behaviour)
+void ocf_gossip_penalize(struct ocf_gossip *g, struct peer *p, double invalid, double behaviour)
 {
   if (!g->cfg.score.on)
     return;
@@ -34,7 +34,7 @@ void gossip_penalize(struct ocf_gossip *g, struct peer *p, double invalid, doubl
   judge(g, p);
 }
 
-void gossip_credit(struct ocf_gossip *g, struct peer *p)
+void ocf_gossip_credit(struct ocf_gossip *g, struct peer *p)
 {
   p->score.first = OCF_MIN(p->score.first + 1, g->cfg.score.first_cap);
 }
@@ -45,7 +45,7 @@ static double decay(const struct ocf_gossip *g, double v, double by)
   return v < g->cfg.score.decay_to_zero ? 0 : v;
 }
 
-void gossip_score_heartbeat(struct ocf_gossip *g)
+void ocf_gossip_score_heartbeat(struct ocf_gossip *g)
 {
   const struct ocf_gossip_score_params *c = &g->cfg.score;
   OCF_LIST_FOREACH (it, &g->peer_list) {
@@ -58,7 +58,7 @@ void gossip_score_heartbeat(struct ocf_gossip *g)
 }
 
 /* Only faults are worth remembering. Without memory for them the peer is lucky. */
-void gossip_score_retain(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
+void ocf_gossip_score_retain(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
 {
   struct ocf_lru_node *old = NULL;
   if (p->score.invalid <= 0 && p->score.behaviour <= 0)
@@ -76,7 +76,7 @@ void gossip_score_retain(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
     ocf_alloc_put(g->a, OCF_CONTAINER_OF(old, struct retained, node), sizeof(struct retained));
 }
 
-void gossip_score_restore(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
+void ocf_gossip_score_restore(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
 {
   struct ocf_lru_node *n = ocf_lru_peek(&g->retained, ocf_peerid_view(&p->id));
   if (n == NULL)
@@ -88,7 +88,7 @@ void gossip_score_restore(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
   OCF_DELETE(g->a, r);
 }
 
-void gossip_score_colocate(struct ocf_gossip *g, uint64_t ip_key)
+void ocf_gossip_score_colocate(struct ocf_gossip *g, uint64_t ip_key)
 {
   uint32_t n = 0;
   OCF_LIST_FOREACH (it, &g->peer_list)

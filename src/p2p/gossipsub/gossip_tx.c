@@ -14,7 +14,7 @@ static void item_free(struct ocf_gossip *g, struct peer *p, enum queue_kind kind
   p->queue_bytes -= it->m->n;
   g->queue_bytes -= it->m->n;
   g->queue_msgs--;
-  gossip_msg_put(g, it->m);
+  ocf_gossip_msg_put(g, it->m);
   OCF_DELETE(g->a, it);
 }
 
@@ -58,7 +58,7 @@ static bool make_room(struct ocf_gossip *g, struct peer *p, enum queue_kind kind
   return fits(g, p, n);
 }
 
-int gossip_queue(struct ocf_gossip *g, struct peer *p, enum queue_kind kind, struct msg *m)
+int ocf_gossip_queue(struct ocf_gossip *g, struct peer *p, enum queue_kind kind, struct msg *m)
 {
   struct item *it = make_room(g, p, kind, m->n) ? OCF_NEW(g->a, struct item) : NULL;
   if (it == NULL) {
@@ -72,26 +72,26 @@ int gossip_queue(struct ocf_gossip *g, struct peer *p, enum queue_kind kind, str
   p->queue_bytes += m->n;
   g->queue_bytes += m->n;
   g->queue_msgs++;
-  gossip_tx_wake(g, p);
+  ocf_gossip_tx_wake(g, p);
   return 0;
 }
 
-void gossip_queue_drop(struct ocf_gossip *g, struct peer *p, enum queue_kind kind)
+void ocf_gossip_queue_drop(struct ocf_gossip *g, struct peer *p, enum queue_kind kind)
 {
   while (!ocf_list_empty(&p->queue[kind]))
     item_free(g, p, kind, first_item(p, kind));
 }
 
-void gossip_queue_clear(struct ocf_gossip *g, struct peer *p)
+void ocf_gossip_queue_clear(struct ocf_gossip *g, struct peer *p)
 {
   for (enum queue_kind k = Q_OWN; k < Q_N; k++)
-    gossip_queue_drop(g, p, k);
+    ocf_gossip_queue_drop(g, p, k);
 }
 
-void gossip_tx_reset(struct ocf_gossip *g, struct peer *p)
+void ocf_gossip_tx_reset(struct ocf_gossip *g, struct peer *p)
 {
-  gossip_queue_clear(g, p);
-  gossip_msg_put(g, p->tail);
+  ocf_gossip_queue_clear(g, p);
+  ocf_gossip_msg_put(g, p->tail);
   p->tail = NULL;
   p->tx_at = p->tail_at = 0;
   ocf_buf_reset(&p->tx);
@@ -108,10 +108,10 @@ void gossip_tx_reset(struct ocf_gossip *g, struct peer *p)
 static bool may_send(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, enum queue_kind kind)
 {
   if (kind == Q_FORWARD) {
-    (void)gossip_token(g, now_ns, &p->tokens, &p->tokens_ns);
+    (void)ocf_gossip_token(g, now_ns, &p->tokens, &p->tokens_ns);
     return true;
   }
-  if (gossip_token(g, now_ns, &p->tokens, &p->tokens_ns))
+  if (ocf_gossip_token(g, now_ns, &p->tokens, &p->tokens_ns))
     return true;
   ocf_wheel_start(&g->wheel, &p->token_timer,
                   ocf_time_add(p->tokens_ns, g->cfg.params.publish_refill_ns));
@@ -123,7 +123,7 @@ static bool stalled(const struct peer *p)
   return ocf_timer_pending(&p->token_timer);
 }
 
-bool gossip_tx_waits(const struct ocf_gossip *g, const struct peer *p)
+bool ocf_gossip_tx_waits(const struct ocf_gossip *g, const struct peer *p)
 {
   if (p->tx_at < p->tx.n || p->tail != NULL || p->announced != g->joined)
     return true;
@@ -134,10 +134,10 @@ bool gossip_tx_waits(const struct ocf_gossip *g, const struct peer *p)
   return p->n_queue[Q_OWN] + p->n_queue[Q_ANSWER] > 0 && !stalled(p);
 }
 
-void gossip_tx_wake(struct ocf_gossip *g, struct peer *p)
+void ocf_gossip_tx_wake(struct ocf_gossip *g, struct peer *p)
 {
-  if (p->out == OUT_UP && !p->write_told && gossip_tx_waits(g, p))
-    gossip_fx(g, p, FX_WRITE);
+  if (p->out == OUT_UP && !p->write_told && ocf_gossip_tx_waits(g, p))
+    ocf_gossip_fx(g, p, FX_WRITE);
 }
 
 static void put_subs(struct ocf_gossip *g, struct peer *p, struct ocf_pb_writer *w)
@@ -149,7 +149,7 @@ static void put_subs(struct ocf_gossip *g, struct peer *p, struct ocf_pb_writer 
       continue;
     ocf_pb_put_head(w, RPC_SUB, ocf_pb_size_u64(1, t->joined) + ocf_pb_size_bytes(2, t->n_name));
     ocf_pb_put_bool(w, 1, t->joined);
-    ocf_pb_put_bytes(w, 2, gossip_topic_name(t));
+    ocf_pb_put_bytes(w, 2, ocf_gossip_topic_name(t));
     g->stats.tx[OCF_GOSSIP_K_SUBSCRIBE]++;
   }
 }
@@ -170,13 +170,13 @@ static void put_mesh_control(struct ocf_gossip *g, struct peer *p, struct ocf_pb
     size_t name = ocf_pb_size_bytes(1, t->n_name);
     if ((p->graft >> slot & 1) != 0) {
       ocf_pb_put_head(w, CTL_GRAFT, name);
-      ocf_pb_put_bytes(w, 1, gossip_topic_name(t));
+      ocf_pb_put_bytes(w, 1, ocf_gossip_topic_name(t));
       g->stats.tx[OCF_GOSSIP_K_GRAFT]++;
     } else {
       bool with = p->proto <= OCF_GOSSIP_V11; /* 1.0 knows no back-off */
       uint64_t s = backoff_s(g, p, slot);
       ocf_pb_put_head(w, CTL_PRUNE, name + (with ? ocf_pb_size_u64(3, s) : 0));
-      ocf_pb_put_bytes(w, 1, gossip_topic_name(t));
+      ocf_pb_put_bytes(w, 1, ocf_gossip_topic_name(t));
       if (with)
         ocf_pb_put_u64(w, 3, s);
       g->stats.tx[OCF_GOSSIP_K_PRUNE]++;
@@ -244,7 +244,7 @@ static struct msg *take_message(struct ocf_gossip *g, uint64_t now_ns, struct pe
     struct item *it;
     while ((it = first_item(p, k)) != NULL) {
       struct msg *m = it->m;
-      bool unwanted = k == Q_FORWARD && gossip_ids_has(&p->dontwant, gossip_msg_id(m));
+      bool unwanted = k == Q_FORWARD && ocf_gossip_ids_has(&p->dontwant, ocf_gossip_msg_id(m));
       if (!unwanted && !may_send(g, now_ns, p, k))
         break;
       if (!unwanted)
@@ -270,7 +270,7 @@ static void put_messages(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
       *tail = m;
     } else {
       ocf_pb_put_bytes(w, RPC_PUBLISH, ocf_bytes(m->raw, m->n));
-      gossip_msg_put(g, m);
+      ocf_gossip_msg_put(g, m);
     }
   }
 }
@@ -328,7 +328,7 @@ static int make_rpc(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
   if (err == 0 && g->body.n > 0)
     err = frame(g, p, tail);
   if (err != 0) {
-    gossip_msg_put(g, tail);
+    ocf_gossip_msg_put(g, tail);
     return err;
   }
   p->announced = announced;
@@ -339,12 +339,12 @@ static int make_rpc(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
 size_t ocf_gossip_tx(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *peer,
                      struct ocf_bytes *iov, size_t cap)
 {
-  struct peer *p = gossip_peer_find(g, peer);
+  struct peer *p = ocf_gossip_peer_find(g, peer);
   size_t n = 0;
   OCF_ASSERT(cap >= 1);
   if (p == NULL || p->out != OUT_UP)
     return 0;
-  if (p->tx.n == 0 && p->tail == NULL && gossip_tx_waits(g, p))
+  if (p->tx.n == 0 && p->tail == NULL && ocf_gossip_tx_waits(g, p))
     (void)make_rpc(g, now_ns, p); /* without memory the next heartbeat wakes it */
   if (p->tx_at < p->tx.n)
     iov[n++] = ocf_bytes(p->tx.p + p->tx_at, p->tx.n - p->tx_at);
@@ -359,7 +359,7 @@ void ocf_gossip_tx_done(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_
                         size_t n)
 {
   (void)now_ns;
-  struct peer *p = gossip_peer_find(g, peer);
+  struct peer *p = ocf_gossip_peer_find(g, peer);
   if (p == NULL || p->out != OUT_UP)
     return;
   size_t first = OCF_MIN(n, p->tx.n - p->tx_at);
@@ -370,7 +370,7 @@ void ocf_gossip_tx_done(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_
   }
   if (p->tx_at < p->tx.n || (p->tail != NULL && p->tail_at < p->tail->n))
     return;
-  gossip_msg_put(g, p->tail);
+  ocf_gossip_msg_put(g, p->tail);
   p->tail = NULL;
   p->tx_at = p->tail_at = 0;
   if (p->tx.cap > RPC_SOFT / 4)

@@ -15,18 +15,18 @@ static void leave_queue(struct pending *q)
   q->p = NULL;
 }
 
-void gossip_pending_free(struct ocf_gossip *g, struct pending *q)
+void ocf_gossip_pending_free(struct ocf_gossip *g, struct pending *q)
 {
   leave_queue(q);
   ocf_map_remove(&g->pending, &q->node);
   g->n_verify--;
   g->verify_bytes -= q->m->n;
-  gossip_msg_put(g, q->m);
+  ocf_gossip_msg_put(g, q->m);
   OCF_DELETE(g->a, q);
 }
 
 /* Its messages are verified all the same, but are nobody's. */
-void gossip_verify_forget_peer(struct peer *p)
+void ocf_gossip_verify_forget_peer(struct peer *p)
 {
   OCF_LIST_FOREACH_SAFE (it, &p->waiting) {
     ocf_list_remove(it);
@@ -44,7 +44,7 @@ static bool has_room(const struct ocf_gossip *g, size_t n)
 /* Whether `a` has to give way to `b` when there is no room for the messages of both. */
 static bool gives_way(const struct ocf_gossip *g, const struct peer *a, const struct peer *b)
 {
-  double sa = gossip_score(g, a), sb = gossip_score(g, b);
+  double sa = ocf_gossip_score(g, a), sb = ocf_gossip_score(g, b);
   return sa < sb || (sa <= sb && a->n_waiting > b->n_waiting + 1);
 }
 
@@ -67,7 +67,7 @@ static bool make_room(struct ocf_gossip *g, const struct peer *p, size_t n)
     if (worst == NULL || worst == p || !gives_way(g, worst, p))
       return false;
     g->stats.rejected[OCF_GOSSIP_REJ_FULL]++;
-    gossip_pending_free(g, OCF_LIST_ENTRY(worst->waiting.prev, struct pending, peer_link));
+    ocf_gossip_pending_free(g, OCF_LIST_ENTRY(worst->waiting.prev, struct pending, peer_link));
   }
   return true;
 }
@@ -78,7 +78,7 @@ static int reject(struct ocf_gossip *g, struct peer *p, enum ocf_gossip_reject w
 {
   g->stats.rejected[why]++;
   if (p != NULL && why >= OCF_GOSSIP_REJ_UNSIGNED)
-    gossip_penalize(g, p, 1, 0);
+    ocf_gossip_penalize(g, p, 1, 0);
   return OCF_EREFUSED;
 }
 
@@ -86,7 +86,7 @@ static int reject(struct ocf_gossip *g, struct peer *p, enum ocf_gossip_reject w
 static int screen(struct ocf_gossip *g, struct peer *p, const struct wire_msg *w,
                   struct ocf_peerid *author)
 {
-  const struct topic *t = gossip_topic_find(g, w->topic);
+  const struct topic *t = ocf_gossip_topic_find(g, w->topic);
   size_t max = g->cfg.limits.data_max;
   if (t == NULL || !t->joined)
     return reject(g, p, OCF_GOSSIP_REJ_TOPIC);
@@ -111,18 +111,18 @@ static struct pending *find_pending(const struct ocf_gossip *g, struct ocf_bytes
 
 static void add_bringer(struct pending *q, const struct peer *p)
 {
-  if (q->n_bringers < BRINGERS_MAX && !gossip_brought(q, p))
+  if (q->n_bringers < BRINGERS_MAX && !ocf_gossip_brought(q, p))
     q->bringers[q->n_bringers++] = p->uid;
 }
 
 static struct msg *copy_message(struct ocf_gossip *g, const struct peer *p,
                                 const struct wire_msg *w, const struct ocf_peerid *author)
 {
-  struct msg *m = gossip_msg_new(g, w->raw.n);
+  struct msg *m = ocf_gossip_msg_new(g, w->raw.n);
   if (m == NULL)
     return NULL;
   memcpy(m->raw, w->raw.p, w->raw.n);
-  OCF_ASSERT(gossip_msg_decode(ocf_bytes(m->raw, m->n), &m->wire) == 0);
+  OCF_ASSERT(ocf_gossip_msg_decode(ocf_bytes(m->raw, m->n), &m->wire) == 0);
   m->from_id = p->id;
   m->author = *author;
   m->n_id = (uint8_t)(author->n + SEQNO_LEN);
@@ -162,12 +162,12 @@ static void begin_verify(struct ocf_gossip *g, struct peer *p, const struct wire
   struct msg *m = copy_message(g, p, w, author);
   if (m != NULL && add_pending(g, p, m) == 0)
     return;
-  gossip_msg_put(g, m);
+  ocf_gossip_msg_put(g, m);
   (void)reject(g, p, OCF_GOSSIP_REJ_MEMORY);
 }
 
-void gossip_rx_message(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
-                       const struct wire_msg *w)
+void ocf_gossip_rx_message(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                           const struct wire_msg *w)
 {
   (void)now_ns;
   struct ocf_peerid author;
@@ -177,11 +177,11 @@ void gossip_rx_message(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
   memcpy(id, author.b, author.n);
   memcpy(id + author.n, w->seqno.p, SEQNO_LEN);
   struct ocf_bytes view = ocf_bytes(id, (size_t)author.n + SEQNO_LEN);
-  gossip_promise_excuse(g, view, p->uid);
+  ocf_gossip_promise_excuse(g, view, p->uid);
   struct pending *q = find_pending(g, w->raw);
   if (q != NULL)
     add_bringer(q, p);
-  if (q != NULL || gossip_ids_has(&g->seen, view))
+  if (q != NULL || ocf_gossip_ids_has(&g->seen, view))
     g->stats.duplicates++;
   else
     begin_verify(g, p, w, &author);
@@ -189,7 +189,7 @@ void gossip_rx_message(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
 
 /* ---- jobs ---- */
 
-bool gossip_job_take(struct ocf_gossip *g, struct ocf_gossip_job **out)
+bool ocf_gossip_job_take(struct ocf_gossip *g, struct ocf_gossip_job **out)
 {
   if (ocf_list_empty(&g->verify) || ocf_list_empty(&g->jobs_free))
     return false;
@@ -226,7 +226,7 @@ static int check(struct ocf_alloc *a, const struct msg *m)
   if (err != 0)
     return err == OCF_ENOMEM ? OCF_GOSSIP_REJ_MEMORY : OCF_GOSSIP_REJ_KEY;
   ocf_buf_init(&text, a, m->n + 64);
-  err = gossip_msg_signed(&m->wire, &text);
+  err = ocf_gossip_msg_signed(&m->wire, &text);
   if (err == 0)
     err = ocf_pubkey_verify(&key, ocf_buf_view(&text), m->wire.signature);
   ocf_buf_fini(&text);
@@ -244,7 +244,7 @@ void ocf_gossip_job_run(struct ocf_gossip_job *job)
 
 /* ---- delivering and forwarding ---- */
 
-bool gossip_brought(const struct pending *q, const struct peer *p)
+bool ocf_gossip_brought(const struct pending *q, const struct peer *p)
 {
   for (unsigned i = 0; i < q->n_bringers; i++)
     if (q->bringers[i] == p->uid)
@@ -257,18 +257,18 @@ static bool takes_forward(const struct ocf_gossip *g, const struct sub *s)
   if (s->mesh)
     return true;
   return s->subscribed && s->p->out == OUT_UP && s->p->proto == OCF_GOSSIP_FLOODSUB &&
-         gossip_score(g, s->p) >= g->cfg.score.publish_below;
+         ocf_gossip_score(g, s->p) >= g->cfg.score.publish_below;
 }
 
 static void forward(struct ocf_gossip *g, struct topic *t, struct msg *m, const struct pending *q)
 {
   OCF_LIST_FOREACH (it, &t->subs) {
     const struct sub *s = OCF_LIST_ENTRY(it, struct sub, topic_link);
-    if (!takes_forward(g, s) || gossip_brought(q, s->p) || ocf_peerid_eq(&s->p->id, &m->author))
+    if (!takes_forward(g, s) || ocf_gossip_brought(q, s->p) || ocf_peerid_eq(&s->p->id, &m->author))
       continue;
-    if (gossip_ids_has(&s->p->dontwant, gossip_msg_id(m)))
+    if (ocf_gossip_ids_has(&s->p->dontwant, ocf_gossip_msg_id(m)))
       g->stats.suppressed++;
-    else if (gossip_queue(g, s->p, Q_FORWARD, m) == 0)
+    else if (ocf_gossip_queue(g, s->p, Q_FORWARD, m) == 0)
       g->stats.forwarded++;
   }
 }
@@ -298,11 +298,11 @@ static void deliver(struct ocf_gossip *g, struct msg *m)
 static void accept(struct ocf_gossip *g, uint64_t now_ns, struct pending *q)
 {
   struct msg *m = q->m;
-  struct topic *t = gossip_topic_find(g, m->wire.topic);
+  struct topic *t = ocf_gossip_topic_find(g, m->wire.topic);
   if (t == NULL || !t->joined)
     return;
-  int err =
-      gossip_ids_add(&g->seen, gossip_msg_id(m), ocf_time_add(now_ns, g->cfg.params.seen_ttl_ns));
+  int err = ocf_gossip_ids_add(&g->seen, ocf_gossip_msg_id(m),
+                               ocf_time_add(now_ns, g->cfg.params.seen_ttl_ns));
   if (err != 0) {
     g->stats.duplicates += err == OCF_EEXIST;
     g->stats.rejected[OCF_GOSSIP_REJ_MEMORY] += err != OCF_EEXIST;
@@ -310,10 +310,10 @@ static void accept(struct ocf_gossip *g, uint64_t now_ns, struct pending *q)
   }
   struct peer *first = peer_of(g, q->bringers[0]);
   if (first != NULL)
-    gossip_credit(g, first);
-  gossip_promise_kept(g, gossip_msg_id(m));
-  gossip_keep(g, m);
-  gossip_send_idontwant(g, t, m, q);
+    ocf_gossip_credit(g, first);
+  ocf_gossip_promise_kept(g, ocf_gossip_msg_id(m));
+  ocf_gossip_keep(g, m);
+  ocf_gossip_send_idontwant(g, t, m, q);
   forward(g, t, m, q);
   deliver(g, m);
 }
@@ -324,7 +324,7 @@ static void conclude(struct ocf_gossip *g, uint64_t now_ns, struct pending *q, i
     accept(g, now_ns, q);
   for (unsigned i = 0; result >= 0 && i < q->n_bringers; i++)
     (void)reject(g, peer_of(g, q->bringers[i]), (enum ocf_gossip_reject)result);
-  gossip_pending_free(g, q);
+  ocf_gossip_pending_free(g, q);
 }
 
 void ocf_gossip_job_done(struct ocf_gossip *g, uint64_t now_ns, struct ocf_gossip_job *job)

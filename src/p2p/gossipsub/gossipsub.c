@@ -138,7 +138,7 @@ static void init_tables(struct ocf_gossip *g)
   ocf_map_init(&g->topics, g->a, g->seed, l->topics_max + SLOTS);
   ocf_lru_init(&g->backoffs, g->a, g->seed, l->backoffs_max);
   ocf_lru_init(&g->retained, g->a, g->seed, l->retained_max);
-  gossip_ids_init(&g->seen, g->a, g->seed, l->seen_max);
+  ocf_gossip_ids_init(&g->seen, g->a, g->seed, l->seen_max);
   ocf_map_init(&g->mcache, g->a, g->seed, SIZE_MAX / 2); /* bounded in bytes */
   ocf_map_init(&g->promises, g->a, g->seed, l->promises_max);
   ocf_map_init(&g->pending, g->a, g->seed, l->verify_max);
@@ -204,7 +204,7 @@ static void free_messages(struct ocf_gossip *g, struct ocf_list *list)
 {
   struct ocf_list *it;
   while ((it = ocf_list_pop_front(list)) != NULL)
-    gossip_msg_put(g, OCF_LIST_ENTRY(it, struct msg, ready_link));
+    ocf_gossip_msg_put(g, OCF_LIST_ENTRY(it, struct msg, ready_link));
 }
 
 static void free_caches(struct ocf_gossip *g)
@@ -212,19 +212,19 @@ static void free_caches(struct ocf_gossip *g)
   struct ocf_lru_node *n;
   struct ocf_list *it;
   while (!ocf_list_empty(&g->mcache_order))
-    gossip_kept_free(g, OCF_LIST_ENTRY(g->mcache_order.next, struct kept, link));
+    ocf_gossip_kept_free(g, OCF_LIST_ENTRY(g->mcache_order.next, struct kept, link));
   while ((it = ocf_list_pop_front(&g->promise_order)) != NULL)
     ocf_alloc_put(g->a, OCF_LIST_ENTRY(it, struct promise, link), sizeof(struct promise));
   while (!ocf_list_empty(&g->verify))
-    gossip_pending_free(g, OCF_LIST_ENTRY(g->verify.next, struct pending, link));
+    ocf_gossip_pending_free(g, OCF_LIST_ENTRY(g->verify.next, struct pending, link));
   while ((n = ocf_lru_pop_oldest(&g->backoffs)) != NULL)
     ocf_alloc_put(g->a, OCF_CONTAINER_OF(n, struct backoff, node), sizeof(struct backoff));
   while ((n = ocf_lru_pop_oldest(&g->retained)) != NULL)
     ocf_alloc_put(g->a, OCF_CONTAINER_OF(n, struct retained, node), sizeof(struct retained));
   free_messages(g, &g->ready);
   free_messages(g, &g->publishing);
-  gossip_msg_put(g, g->told);
-  gossip_ids_fini(&g->seen);
+  ocf_gossip_msg_put(g, g->told);
+  ocf_gossip_ids_fini(&g->seen);
 }
 
 static void free_topics(struct ocf_gossip *g)
@@ -233,7 +233,7 @@ static void free_topics(struct ocf_gossip *g)
     struct topic *t = OCF_LIST_ENTRY(g->topic_list.next, struct topic, all);
     t->joined = false;
     t->slot = -1;
-    gossip_topic_settle(g, t);
+    ocf_gossip_topic_settle(g, t);
   }
 }
 
@@ -244,7 +244,7 @@ void ocf_gossip_free(struct ocf_gossip *g)
   for (size_t i = 0; g->jobs != NULL && i < g->cfg.limits.jobs_max; i++)
     OCF_ASSERT(!g->jobs[i].out);
   while (!ocf_list_empty(&g->peer_list))
-    gossip_peer_free(g, OCF_LIST_ENTRY(g->peer_list.next, struct peer, all));
+    ocf_gossip_peer_free(g, OCF_LIST_ENTRY(g->peer_list.next, struct peer, all));
   free_caches(g);
   free_topics(g);
   ocf_map_fini(&g->peers);
@@ -263,7 +263,7 @@ void ocf_gossip_free(struct ocf_gossip *g)
 
 /* ---- messages ---- */
 
-struct msg *gossip_msg_new(struct ocf_gossip *g, size_t n)
+struct msg *ocf_gossip_msg_new(struct ocf_gossip *g, size_t n)
 {
   struct msg *m = ocf_alloc_get(g->a, sizeof(*m) + n);
   if (m == NULL)
@@ -274,14 +274,15 @@ struct msg *gossip_msg_new(struct ocf_gossip *g, size_t n)
   return m;
 }
 
-void gossip_msg_put(struct ocf_gossip *g, struct msg *m)
+void ocf_gossip_msg_put(struct ocf_gossip *g, struct msg *m)
 {
   if (m == NULL || --m->refs > 0)
     return;
   ocf_alloc_put(g->a, m, sizeof(*m) + m->n);
 }
 
-bool gossip_token(const struct ocf_gossip *g, uint64_t now_ns, uint32_t *tokens, uint64_t *at_ns)
+bool ocf_gossip_token(const struct ocf_gossip *g, uint64_t now_ns, uint32_t *tokens,
+                      uint64_t *at_ns)
 {
   const struct ocf_gossip_params *c = &g->cfg.params;
   uint64_t fresh = now_ns > *at_ns ? (now_ns - *at_ns) / c->publish_refill_ns : 0;
@@ -300,16 +301,16 @@ bool gossip_token(const struct ocf_gossip *g, uint64_t now_ns, uint32_t *tokens,
 
 /* ---- events ---- */
 
-void gossip_note(struct ocf_gossip *g, struct sub *s)
+void ocf_gossip_note(struct ocf_gossip *g, struct sub *s)
 {
   if (!ocf_list_linked(&s->note_link))
     ocf_list_push_back(&g->notes, &s->note_link);
 }
 
-void gossip_sub_free(struct ocf_gossip *g, struct sub *s)
+void ocf_gossip_sub_free(struct ocf_gossip *g, struct sub *s)
 {
   struct topic *t = s->t;
-  gossip_mesh_set(g, s, false);
+  ocf_gossip_mesh_set(g, s, false);
   if (s->fanout)
     t->n_fanout--;
   t->n_subs--;
@@ -318,7 +319,7 @@ void gossip_sub_free(struct ocf_gossip *g, struct sub *s)
   ocf_list_remove(&s->topic_link);
   ocf_list_remove(&s->peer_link);
   OCF_DELETE(g->a, s);
-  gossip_topic_settle(g, t);
+  ocf_gossip_topic_settle(g, t);
 }
 
 /* One difference between what is and what was told, which then is no more; false when none. */
@@ -353,7 +354,7 @@ static bool next_note(struct ocf_gossip *g, struct ocf_gossip_event *ev)
     }
     ocf_list_remove(&s->note_link);
     if (!s->subscribed)
-      gossip_sub_free(g, s);
+      ocf_gossip_sub_free(g, s);
   }
   return false;
 }
@@ -362,7 +363,7 @@ bool ocf_gossip_event(struct ocf_gossip *g, uint64_t now_ns, struct ocf_gossip_e
 {
   (void)now_ns;
   *ev = (struct ocf_gossip_event){ 0 };
-  gossip_msg_put(g, g->told);
+  ocf_gossip_msg_put(g, g->told);
   g->told = NULL;
   if (next_note(g, ev))
     return true;
@@ -376,7 +377,7 @@ bool ocf_gossip_event(struct ocf_gossip *g, uint64_t now_ns, struct ocf_gossip_e
   ev->author = &m->author;
   ev->topic = m->wire.topic;
   ev->data = m->wire.data;
-  ev->id = gossip_msg_id(m);
+  ev->id = ocf_gossip_msg_id(m);
   return true;
 }
 
@@ -392,16 +393,16 @@ static void fire(struct ocf_gossip *g, uint64_t now_ns, struct ocf_timer *t)
   struct peer *p;
   switch ((enum gossip_timer)t->kind) {
   case TIMER_HEARTBEAT:
-    gossip_heartbeat(g, now_ns);
+    ocf_gossip_heartbeat(g, now_ns);
     ocf_wheel_start(&g->wheel, t, ocf_time_add(now_ns, g->cfg.params.heartbeat_ns));
     break;
-  case TIMER_PUBLISH: gossip_publish_tick(g, now_ns); break;
+  case TIMER_PUBLISH: ocf_gossip_publish_tick(g, now_ns); break;
   case TIMER_REOPEN:
     p = OCF_CONTAINER_OF(t, struct peer, reopen_timer);
     p->out = OUT_OPENING;
-    gossip_fx(g, p, FX_OPEN);
+    ocf_gossip_fx(g, p, FX_OPEN);
     break;
-  case TIMER_TOKENS: gossip_tx_wake(g, OCF_CONTAINER_OF(t, struct peer, token_timer)); break;
+  case TIMER_TOKENS: ocf_gossip_tx_wake(g, OCF_CONTAINER_OF(t, struct peer, token_timer)); break;
   }
 }
 
