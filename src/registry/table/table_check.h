@@ -19,7 +19,7 @@ enum {
   CHECK_VARIANTS = 18,
   CHECK_MALFORMED = 16,
   CHECK_WRONG_ID = 17,
-  CHECK_JSON_MAX = 2048,
+  CHECK_JSON_MAX = 512,
   CHECK_GROUPS = 4,
 };
 
@@ -56,10 +56,15 @@ static const char *const check_texts[4] = {
 
 static inline struct ocf_peerid check_peer(unsigned i)
 {
+  static struct ocf_peerid ids[CHECK_PEERS];
   struct ocf_peerid id;
   char key[16];
+  if (i < CHECK_PEERS && !ocf_peerid_is_none(&ids[i]))
+    return ids[i];
   int n = snprintf(key, sizeof(key), "peer%03u", i);
   ocf_peerid_from_key(ocf_bytes(key, (size_t)n), &id);
+  if (i < CHECK_PEERS)
+    ids[i] = id;
   return id;
 }
 
@@ -77,7 +82,7 @@ static inline unsigned check_mode(unsigned v)
   return v >> 2 & 3u; /* 0 plain, 1 left, 2 left and evicted by p+1, 3 head with relay p+2 */
 }
 
-static inline struct ocf_bytes check_value(unsigned p, unsigned v, char to[CHECK_JSON_MAX])
+static inline struct ocf_bytes check_make_value(unsigned p, unsigned v, char to[CHECK_JSON_MAX])
 {
   char id[OCF_PEERID_TEXT_SIZE], other[OCF_PEERID_TEXT_SIZE];
   unsigned step = check_mode(v) == 2 ? 1 : 2;
@@ -98,6 +103,17 @@ static inline struct ocf_bytes check_value(unsigned p, unsigned v, char to[CHECK
     n += snprintf(to + n, CHECK_JSON_MAX - (size_t)n, "\"}");
   }
   return ocf_bytes(to, (size_t)n);
+}
+
+/* The same, made once: the comparison asks for them again and again. */
+static inline struct ocf_bytes check_value(unsigned p, unsigned v)
+{
+  static char texts[CHECK_PEERS][CHECK_VARIANTS][CHECK_JSON_MAX];
+  static struct ocf_bytes values[CHECK_PEERS][CHECK_VARIANTS];
+  OCF_ASSERT(p < CHECK_PEERS && v < CHECK_VARIANTS);
+  if (values[p][v].n == 0)
+    values[p][v] = check_make_value(p, v, texts[p][v]);
+  return values[p][v];
 }
 
 /* ---- the model ---- */
@@ -292,7 +308,6 @@ static inline void check_rows(const struct check *c)
   for (unsigned p = 0; p < CHECK_PEERS; p++) {
     const struct check_row *m = &c->rows[p];
     struct ocf_peerid id = check_peer(p), relay;
-    char json[CHECK_JSON_MAX];
     bool by_relay;
     const struct ocf_table_row *r = ocf_table_find(c->t, &id);
     OCF_ASSERT((r != NULL) == check_exists(c, p));
@@ -302,7 +317,7 @@ static inline void check_rows(const struct check *c)
     n_held += r->claims.held;
     OCF_ASSERT((r->claims.c != NULL) == (m->shown >= 0));
     if (r->claims.c != NULL)
-      OCF_ASSERT(ocf_bytes_eq(r->claims.c->value, check_value(p, (unsigned)m->shown, json)));
+      OCF_ASSERT(ocf_bytes_eq(r->claims.c->value, check_value(p, (unsigned)m->shown)));
     OCF_ASSERT(r->claims.held == (m->held >= 0 || m->held_delete));
     OCF_ASSERT(p == CHECK_SELF || r->claims.vouched == m->vouched);
     OCF_ASSERT(r->liveness.n_direct == m->n_direct && r->liveness.n_relayed == m->n_relayed);
@@ -423,20 +438,19 @@ static inline void check_snapshot(const struct check *c, const struct ocf_snapsh
 static inline void check_init(struct check *c, struct ocf_table *t,
                               const struct ocf_table_options *o)
 {
-  char json[CHECK_JSON_MAX];
   struct ocf_peerid self = check_peer(CHECK_SELF);
   *c = (struct check){ .t = t, .opt = *o, .now_ns = 1000 * OCF_NS_PER_S };
   for (unsigned p = 0; p < CHECK_PEERS; p++)
     c->rows[p].shown = c->rows[p].held = -1;
   c->rows[CHECK_SELF].shown = 2;
-  int err = ocf_table_set_self(t, c->now_ns, &self, check_value(CHECK_SELF, 2, json));
+  int err = ocf_table_set_self(t, c->now_ns, &self, check_value(CHECK_SELF, 2));
   OCF_ASSERT(err == 0);
 }
 
 static inline void check_op_put(struct check *c, struct ocf_ops *o, unsigned p,
                                 const struct ocf_peerid *id)
 {
-  char json[CHECK_JSON_MAX], key[OCF_PEERID_TEXT_SIZE + 1];
+  char key[OCF_PEERID_TEXT_SIZE + 1];
   uint8_t who = ocf_ops_u8(o);
   unsigned v = ocf_ops_u8(o) % CHECK_VARIANTS;
   struct ocf_peerid other = check_peer((p + 1) % CHECK_PEERS);
@@ -447,7 +461,7 @@ static inline void check_op_put(struct check *c, struct ocf_ops *o, unsigned p,
   bool by_owner = who % 4 >= 2 && origin.head;
   struct ocf_bytes k = check_key(id, key);
   int got = who & 128 ? ocf_table_delete(c->t, c->now_ns, k, &origin)
-                      : ocf_table_put(c->t, c->now_ns, k, check_value(p, v, json), 7, &origin);
+                      : ocf_table_put(c->t, c->now_ns, k, check_value(p, v), 7, &origin);
   int want = who & 128 ? check_delete(c, p, by_owner) : check_put(c, p, v, by_owner);
   OCF_ASSERT(got == want);
 }
@@ -496,7 +510,6 @@ static inline void check_op_life(struct check *c, struct ocf_ops *o, uint8_t op,
 /* Takes one operation off the input and does it to both. */
 static inline void check_step(struct check *c, struct ocf_ops *o)
 {
-  char json[CHECK_JSON_MAX];
   uint8_t op = ocf_ops_u8(o);
   unsigned p = op / 16u % CHECK_PEERS;
   struct ocf_peerid id = check_peer(p);
@@ -507,7 +520,7 @@ static inline void check_step(struct check *c, struct ocf_ops *o)
     check_op_life(c, o, op, p, &id);
   } else if (op < 10 && p != CHECK_SELF) {
     unsigned v = ocf_ops_u8(o) % CHECK_MALFORMED;
-    bool got = ocf_table_vouch(c->t, c->now_ns, &id, check_value(p, v, json));
+    bool got = ocf_table_vouch(c->t, c->now_ns, &id, check_value(p, v));
     OCF_ASSERT(got == check_vouch(c, p, v));
   } else if (op < 13) {
     c->now_ns += ocf_ops_u8(o) * OCF_NS_PER_S / 4;

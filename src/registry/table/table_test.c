@@ -866,14 +866,14 @@ static void test_verdicts_have_texts(void **state)
 
 static int fill_under_oom(struct ocf_table *t, uint64_t now_ns)
 {
-  char json[CHECK_JSON_MAX], key[OCF_PEERID_TEXT_SIZE + 1];
+  char key[OCF_PEERID_TEXT_SIZE + 1];
   for (unsigned p = 0; p < CHECK_SELF; p++) {
     struct ocf_peerid id = check_peer(p);
     struct ocf_table_origin o = { &id, true };
     struct ocf_bytes k = check_key(&id, key);
     int v = ocf_table_set_conns(t, now_ns, &id, p % 2, 0);
     for (unsigned k2 = 0; k2 < 2 && v >= 0; k2++)
-      v = ocf_table_put(t, now_ns, k, check_value(p, p + 5 * k2, json), 1, k2 == 0 ? &o : NULL);
+      v = ocf_table_put(t, now_ns, k, check_value(p, p + 5 * k2), 1, k2 == 0 ? &o : NULL);
     if (v < 0)
       return v;
   }
@@ -884,7 +884,6 @@ static int oom_body(struct ocf_alloc *a, void *ctx)
 {
   struct ocf_rng rng;
   struct ocf_table_options opt;
-  char json[CHECK_JSON_MAX];
   struct ocf_peerid self = check_peer(CHECK_SELF);
   (void)ctx;
   ocf_rng_seed(&rng, 3);
@@ -892,7 +891,7 @@ static int oom_body(struct ocf_alloc *a, void *ctx)
   struct ocf_table *t = ocf_table_new(a, &rng, &opt);
   if (t == NULL)
     return OCF_ENOMEM;
-  int err = ocf_table_set_self(t, 5, &self, check_value(CHECK_SELF, 1, json));
+  int err = ocf_table_set_self(t, 5, &self, check_value(CHECK_SELF, 1));
   if (err == 0)
     err = fill_under_oom(t, 5);
   if (err == 0)

@@ -117,7 +117,7 @@ static void test_without_keys_nothing_needs_to_be_waited_for(void **state)
 
 static void test_keys_are_taken_once_and_within_their_bounds(void **state)
 {
-  static char names[40][8], big[80];
+  static char names[40][16], big[80];
   struct ocf_bytes keys[44];
   struct ocf_body s;
   size_t n = 0;

@@ -44,7 +44,7 @@ static struct ocf_bytes allowed(struct ocf_ops *o, char *to, size_t cap)
   for (unsigned i = 0; i < 8; i++) {
     char id[OCF_PEERID_TEXT_SIZE];
     struct ocf_peerid p = match_peer(i);
-    if (mask >> i & 1u)
+    if ((mask & 1u << i) != 0)
       n += (size_t)snprintf(to + n, cap - n, " %s\t,", ocf_peerid_text(&p, id));
   }
   size_t extra = OCF_MIN(o->n, cap - n);
