@@ -2,9 +2,9 @@
  * services. Texts are interned, so a group is told apart by its address; which service and row
  * last saw it is marked in the object itself (`stamp`, `index`), and nothing is hashed but the
  * number of distinct groups. */
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/ds/sort.h"
 #include "registry/table/table_int.h"
 
 enum { ARRAY_MIN = 64 };
@@ -158,11 +158,10 @@ static int collect_services(struct build *b)
   b->services = t->pub_services.p;
   count_services(b);
   if (b->n_services > OCF_SNAPSHOT_SERVICES_MAX) {
-    qsort(b->services, b->n_services, sizeof(*b->services), by_providers_and_name);
+    ocf_sort(b->services, b->n_services, sizeof(*b->services), by_providers_and_name);
     b->n_services = OCF_SNAPSHOT_SERVICES_MAX;
   }
-  if (b->n_services > 1)
-    qsort(b->services, b->n_services, sizeof(*b->services), by_name);
+  ocf_sort(b->services, b->n_services, sizeof(*b->services), by_name);
   return 0;
 }
 
@@ -258,8 +257,8 @@ static void choose_keys(struct build *b, struct publish_service *ps)
 {
   struct publish_array *v = &b->t->pub_keys;
   if (ps->n_keys > 1)
-    qsort((struct publish_key *)v->p + ps->first_key, ps->n_keys, sizeof(struct publish_key),
-          by_use);
+    ocf_sort((struct publish_key *)v->p + ps->first_key, ps->n_keys, sizeof(struct publish_key),
+             by_use);
   if (ps->n_keys > OCF_SNAPSHOT_KEYS_MAX) {
     ps->n_keys_more = ps->n_keys - OCF_SNAPSHOT_KEYS_MAX;
     ps->n_keys = OCF_SNAPSHOT_KEYS_MAX;

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ds/sort.h"
+#include "multi/peerid/peerid.h"
+
 /* ---- the query's headers ---- */
 
 static unsigned fallback_of(struct ocf_bytes h)
@@ -77,8 +80,7 @@ static bool parse_allowed(const struct ocf_snapshot *s, struct ocf_bytes h, stru
     n = OCF_MIN(n + 1, h.n);
     h = ocf_bytes(h.p + n, h.n - n);
   }
-  if (to->n > 1)
-    qsort(to->rows, to->n, sizeof(to->rows[0]), by_number);
+  ocf_sort(to->rows, to->n, sizeof(to->rows[0]), by_number);
   return true;
 }
 
