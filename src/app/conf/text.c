@@ -8,8 +8,8 @@ static const struct {
   const char *name, *title;
 } groups[] = {
   { "general", "General" }, { "network", "Network" }, { "service", "Services of this node" },
-  { "http", "HTTP" },       { "retry", "Retries" },   { "p2p", "libp2p" },
-  { "log", "Logs" },
+  { "http", "HTTP" },       { "retry", "Retries" },   { "registry", "Registry" },
+  { "p2p", "libp2p" },      { "log", "Logs" },
 };
 
 static const char *type_name(enum ocf_conf_type t)

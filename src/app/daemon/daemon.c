@@ -163,6 +163,8 @@ static size_t raise_fd_limit(void)
 static int listen_p2p(struct ocf_plane *p, struct ocf_err *err)
 {
   struct ocf_daemon *d = p->d;
+  if (p->index > 0 && d->conf->registry_enabled)
+    return 0; /* peers must find the member of the mesh behind our address: the first plane */
   for (size_t i = 0; i < d->addrs.n_p2p; i++) {
     struct ocf_uv_listener *l = ocf_uv_listen(p->uv, &d->addrs.p2p[i], d->n_planes > 1,
                                               BIND_RETRY_NS, on_accept_p2p, p, err);

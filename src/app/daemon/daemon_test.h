@@ -108,6 +108,7 @@ static inline void start(struct run *r, uint64_t seed, const char *const *args, 
   ocf_rng_seed(&rng, seed);
   assert_int_equal(ocf_key_generate(&r->key, &r->alloc, OCF_KEY_ED25519, &rng), 0);
   assert_int_equal(ocf_conf_load(&r->conf, &r->alloc, NULL, args, n_args, &report), 0);
+  r->conf.registry_memory = true; /* two daemons of one process would share the store's folder */
   assert_int_equal(pthread_create(&r->thread, NULL, run_daemon, r), 0);
 }
 
