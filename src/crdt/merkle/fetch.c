@@ -184,7 +184,7 @@ static bool make_room(struct ocf_merkle *m, uint64_t now_ns)
 
 static bool has_room(struct ocf_merkle *m, uint64_t now_ns, const struct announcer *by)
 {
-  if (by != NULL && by->n_fetches >= m->cfg.per_announcer_max)
+  if (by != NULL && by->n_fetches > m->cfg.per_announcer_max) /* the one to be made counts */
     return false;
   if (by == NULL && m->n_unknown >= OCF_MAX(m->cfg.fetches_max / 2, (size_t)1))
     return false;
@@ -195,7 +195,7 @@ struct fetch *ocf_merkle_fetch_add(struct ocf_merkle *m, uint64_t now_ns, const 
                                    struct announcer *by, bool child)
 {
   if (by != NULL)
-    by->n_fetches++; /* holds it while room is made */
+    by->n_fetches++; /* for the new one; it also holds `by` while room is made */
   bool room = has_room(m, now_ns, by);
   struct fetch *f = room ? OCF_NEW(m->cfg.a, struct fetch) : NULL;
   if (f != NULL) {

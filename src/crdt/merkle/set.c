@@ -4,6 +4,7 @@
 #include "crdt/merkle/merkle_int.h"
 #include "crypto/hash/hash.h"
 #include "fmt/basex/basex.h"
+#include "multi/multihash/multihash.h"
 
 enum { MH_SIZE = OCF_MULTIHASH_SHA2_256_SIZE, MH_TEXT = 55 };
 
