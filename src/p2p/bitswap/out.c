@@ -14,6 +14,26 @@ static bool has_news(const struct peer *p)
   return !ocf_list_empty(&p->to_say) || !ocf_list_empty(&p->ready) || p->say_all;
 }
 
+/* Whether the stream ought to be taking bytes. */
+static bool is_behind(const struct peer *p)
+{
+  return p->tx_at < p->tx.n || has_news(p);
+}
+
+static void arm(struct peer *p)
+{
+  struct ocf_bitswap *bs = p->bs;
+  uint64_t at = OCF_TIME_NEVER;
+  if (bs->now_ns < p->retry_ns && p->out != OUT_DEAF)
+    at = p->retry_ns;
+  else if (p->out == OUT_OPEN)
+    at = ocf_time_add(p->used_ns, is_behind(p) ? bs->cfg.stuck_ns : bs->cfg.idle_ns);
+  if (at == OCF_TIME_NEVER)
+    ocf_wheel_stop(&bs->wheel, &p->timer);
+  else
+    ocf_wheel_start(&bs->wheel, &p->timer, at);
+}
+
 void ocf_bitswap_kick(struct peer *p)
 {
   struct ocf_bitswap *bs = p->bs;
@@ -27,7 +47,10 @@ void ocf_bitswap_kick(struct peer *p)
     fx_set(p, FX_OPEN);
   } else if (p->out == OUT_OPEN && !p->writing) {
     p->fx &= ~(unsigned)FX_CLOSE;
+    if ((p->fx & FX_WRITE) == 0)
+      p->used_ns = bs->now_ns; /* from here on the stream is expected to take bytes */
     fx_set(p, FX_WRITE);
+    arm(p);
   }
 }
 
@@ -81,22 +104,6 @@ bool ocf_bitswap_effect(struct ocf_bitswap *bs, uint64_t now_ns, struct ocf_bits
 }
 
 /* ---- the stream ---- */
-
-static void arm(struct peer *p)
-{
-  struct ocf_bitswap *bs = p->bs;
-  uint64_t at = OCF_TIME_NEVER;
-  if (bs->now_ns < p->retry_ns && p->out != OUT_DEAF)
-    at = p->retry_ns;
-  if (p->out == OUT_OPEN) {
-    uint64_t d = p->tx_at < p->tx.n ? bs->cfg.stuck_ns : bs->cfg.idle_ns;
-    at = ocf_time_min(at, ocf_time_add(p->used_ns, d));
-  }
-  if (at == OCF_TIME_NEVER)
-    ocf_wheel_stop(&bs->wheel, &p->timer);
-  else
-    ocf_wheel_start(&bs->wheel, &p->timer, at);
-}
 
 static void drop_tx(struct peer *p)
 {
@@ -173,8 +180,15 @@ void ocf_bitswap_out_gone(struct ocf_bitswap *bs, uint64_t now_ns, const struct 
 {
   ocf_bitswap_now(bs, now_ns);
   struct peer *p = ocf_bitswap_peer_find(bs, peer);
-  if (p != NULL && p->out == OUT_OPEN)
+  if (p == NULL)
+    return;
+  if (p->fx & FX_RESET) { /* we were about to reset that one ourselves */
+    p->fx &= ~(unsigned)FX_RESET;
+    if (p->fx == 0)
+      ocf_list_remove(&p->fx_link);
+  } else if (p->out == OUT_OPEN) {
     lost(p);
+  }
 }
 
 void ocf_bitswap_heard(struct peer *p)
@@ -190,23 +204,23 @@ void ocf_bitswap_heard(struct peer *p)
 void ocf_bitswap_out_timer(struct peer *p)
 {
   struct ocf_bitswap *bs = p->bs;
-  if (p->out == OUT_OPEN && bs->now_ns >= p->used_ns) {
+  if (p->out == OUT_OPEN && bs->now_ns >= p->retry_ns) {
     uint64_t unused_ns = bs->now_ns - p->used_ns;
-    if (p->tx_at < p->tx.n && unused_ns >= bs->cfg.stuck_ns) {
+    if (is_behind(p) && unused_ns >= bs->cfg.stuck_ns) {
       p->doomed = p->stream;
       fx_set(p, FX_RESET);
       lost(p);
       return;
     }
-    if (p->tx_at == p->tx.n && !has_news(p) && unused_ns >= bs->cfg.idle_ns) {
+    if (!is_behind(p) && unused_ns >= bs->cfg.idle_ns) {
       fx_set(p, FX_CLOSE);
       return;
     }
   }
   if (p->out == OUT_NONE && bs->n_wants > 0 && bs->now_ns >= p->retry_ns)
     ocf_bitswap_peer_rise(p);
-  arm(p);
   ocf_bitswap_kick(p);
+  arm(p);
 }
 
 /* ---- bytes ---- */

@@ -265,6 +265,50 @@ static void test_a_bad_configuration_is_refused(void **state)
   assert_int_equal(a.live_bytes, 0);
 }
 
+/* The owner leaves a WRITE alone: the stream counts as stuck from then on, however idle before. */
+static void test_a_stream_that_takes_nothing_is_reset(void **state)
+{
+  (void)state;
+  struct solo s;
+  uint8_t cid[CID_N];
+  begin(&s, NULL);
+  (void)world_block(1, 10, cid);
+  ask(&s, 0, cid, false, true);
+  assert_int_equal(said(&s, 0).n_dont_haves, 1);
+  sleep_ns(&s, 50 * S);
+  s.stuck = true;
+  (void)world_block(2, 10, cid);
+  ask(&s, 0, cid, false, true);
+  sleep_ns(&s, 29 * S);
+  assert_int_equal(s.n_closes, 0);
+  sleep_ns(&s, 2 * S);
+  assert_int_equal(s.n_closes, 1);
+  s.stuck = false;
+  sleep_ns(&s, 70 * S);
+  assert_int_equal(said(&s, 0).n_dont_haves, 1);
+  end(&s);
+}
+
+/* The owner's news and our decision cross: the stream is named once, by whoever was first. */
+static void test_a_stream_that_is_gone_is_not_reset_too(void **state)
+{
+  (void)state;
+  struct solo s;
+  uint8_t cid[CID_N];
+  struct ocf_bitswap_effect fx;
+  begin(&s, NULL);
+  s.stuck = true;
+  (void)world_block(2, 10, cid);
+  ask(&s, 0, cid, false, true);
+  s.w.now_ns += 31 * S;
+  ocf_bitswap_tick(s.bs, s.w.now_ns);
+  assert_int_equal(world_stats(&s.w.nodes[0]).outs_gone, 1);
+  ocf_bitswap_out_gone(s.bs, s.w.now_ns, peer(&s, 0));
+  assert_false(ocf_bitswap_effect(s.bs, s.w.now_ns, &fx));
+  assert_int_equal(world_stats(&s.w.nodes[0]).outs_gone, 1);
+  end(&s);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_wants_of_one_turn_leave_in_one_message),
   cmocka_unit_test(test_a_have_is_followed_by_a_want_block),
@@ -275,6 +319,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_bad_wants_are_refused),
   cmocka_unit_test(test_a_block_without_room_comes_later),
   cmocka_unit_test(test_a_bad_configuration_is_refused),
+  cmocka_unit_test(test_a_stream_that_takes_nothing_is_reset),
+  cmocka_unit_test(test_a_stream_that_is_gone_is_not_reset_too),
 };
 
 OCF_TEST_MAIN(tests)
