@@ -76,6 +76,91 @@ static void set_own_streams(struct ocf_metrics *m, const struct ocf_swarm_stats 
   }
 }
 
+static void update_gossip(struct ocf_metrics *m, const struct ocf_gossip_stats *s)
+{
+  static const unsigned rejects[OCF_GOSSIP_REJ_N] = {
+    [OCF_GOSSIP_REJ_TOPIC] = OCF_METRIC_REJECT_TOPIC,
+    [OCF_GOSSIP_REJ_SELF] = OCF_METRIC_REJECT_SELF,
+    [OCF_GOSSIP_REJ_SEQNO] = OCF_METRIC_REJECT_SEQNO,
+    [OCF_GOSSIP_REJ_SIZE] = OCF_METRIC_REJECT_SIZE,
+    [OCF_GOSSIP_REJ_FULL] = OCF_METRIC_REJECT_FULL,
+    [OCF_GOSSIP_REJ_MEMORY] = OCF_METRIC_REJECT_MEMORY,
+    [OCF_GOSSIP_REJ_UNSIGNED] = OCF_METRIC_REJECT_UNSIGNED,
+    [OCF_GOSSIP_REJ_AUTHOR] = OCF_METRIC_REJECT_AUTHOR,
+    [OCF_GOSSIP_REJ_KEY] = OCF_METRIC_REJECT_KEY,
+    [OCF_GOSSIP_REJ_SIGNATURE] = OCF_METRIC_REJECT_SIGNATURE,
+  };
+  set1(m, OCF_METRIC_GOSSIP_PEERS, 0, s->n_peers);
+  set1(m, OCF_METRIC_GOSSIP_MESH, 0, s->n_mesh);
+  set1(m, OCF_METRIC_GOSSIP_MESSAGES, OCF_METRIC_GOSSIP_MESSAGE, s->delivered);
+  set1(m, OCF_METRIC_GOSSIP_MESSAGES, OCF_METRIC_GOSSIP_DUPLICATE, s->duplicates);
+  set1(m, OCF_METRIC_GOSSIP_MESSAGES, OCF_METRIC_GOSSIP_PUBLISHED, s->published);
+  set1(m, OCF_METRIC_GOSSIP_MESSAGES, OCF_METRIC_GOSSIP_FORWARDED, s->forwarded);
+  set1(m, OCF_METRIC_GOSSIP_MESSAGES, OCF_METRIC_GOSSIP_DROPPED,
+       s->dropped_forward + s->dropped_own);
+  set1(m, OCF_METRIC_GOSSIP_DISCONNECTS, 0, s->disconnects);
+  for (size_t i = 0; i < OCF_GOSSIP_REJ_N; i++)
+    set1(m, OCF_METRIC_GOSSIP_REJECTED, rejects[i], s->rejected[i]);
+}
+
+static void update_blocks(struct ocf_metrics *m, const struct ocf_bitswap_stats *s)
+{
+  static const unsigned offences[OCF_BITSWAP_N_OFFENCES] = {
+    [OCF_BITSWAP_MALFORMED] = OCF_METRIC_OFFENCE_MALFORMED,
+    [OCF_BITSWAP_IDENTITY_WANT] = OCF_METRIC_OFFENCE_IDENTITY_WANT,
+    [OCF_BITSWAP_UNREQUESTED] = OCF_METRIC_OFFENCE_UNREQUESTED,
+    [OCF_BITSWAP_WANT_FLOOD] = OCF_METRIC_OFFENCE_WANT_FLOOD,
+    [OCF_BITSWAP_SLOW_MESSAGE] = OCF_METRIC_OFFENCE_SLOW_MESSAGE,
+  };
+  set1(m, OCF_METRIC_BITSWAP_BLOCKS, OCF_METRIC_DIR_IN, s->blocks_in);
+  set1(m, OCF_METRIC_BITSWAP_BLOCKS, OCF_METRIC_DIR_OUT, s->blocks_out);
+  set1(m, OCF_METRIC_BITSWAP_BYTES, OCF_METRIC_DIR_IN, s->bytes_in);
+  set1(m, OCF_METRIC_BITSWAP_BYTES, OCF_METRIC_DIR_OUT, s->bytes_out);
+  set1(m, OCF_METRIC_BITSWAP_WANTS, 0, s->wants);
+  for (size_t i = 0; i < OCF_BITSWAP_N_OFFENCES; i++)
+    set1(m, OCF_METRIC_BITSWAP_OFFENCES, offences[i], s->offences[i]);
+}
+
+static void update_registry(struct ocf_metrics *m, const struct ocf_mesh_stats *s)
+{
+  static const unsigned verdicts[OCF_TABLE_N_VERDICTS] = {
+    [OCF_TABLE_SHOWN] = OCF_METRIC_VERDICT_SHOWN,
+    [OCF_TABLE_SAME] = OCF_METRIC_VERDICT_SAME,
+    [OCF_TABLE_HELD] = OCF_METRIC_VERDICT_HELD,
+    [OCF_TABLE_OWN] = OCF_METRIC_VERDICT_OWN,
+    [OCF_TABLE_BAD_KEY] = OCF_METRIC_VERDICT_BAD_KEY,
+    [OCF_TABLE_TOO_LARGE] = OCF_METRIC_VERDICT_TOO_LARGE,
+    [OCF_TABLE_MALFORMED] = OCF_METRIC_VERDICT_MALFORMED,
+    [OCF_TABLE_WRONG_ID] = OCF_METRIC_VERDICT_WRONG_ID,
+    [OCF_TABLE_FOREIGN] = OCF_METRIC_VERDICT_FOREIGN,
+    [OCF_TABLE_FULL] = OCF_METRIC_VERDICT_FULL,
+  };
+  set1(m, OCF_METRIC_REGISTRY_ROWS, 0, s->table.n_rows);
+  set1(m, OCF_METRIC_REGISTRY_HELD, 0, s->table.n_held);
+  set1(m, OCF_METRIC_REGISTRY_BLOCKS, 0, s->replica.blocks);
+  set1(m, OCF_METRIC_REGISTRY_BLOCK_BYTES, 0, s->replica.block_bytes);
+  set1(m, OCF_METRIC_REGISTRY_HEADS, 0, s->replica.heads);
+  set1(m, OCF_METRIC_REGISTRY_MISSING, 0, s->replica.fetches);
+  set1(m, OCF_METRIC_REGISTRY_MERGED, 0, s->replica.blocks_merged);
+  set1(m, OCF_METRIC_REGISTRY_WRITES, 0, s->replica.puts + s->replica.deletes);
+  set1(m, OCF_METRIC_REGISTRY_SYNCED, 0, s->replica.synced ? 1 : 0);
+  set1(m, OCF_METRIC_REGISTRY_FAILED, 0, s->store_failed ? 1 : 0);
+  for (size_t i = 0; i < OCF_TABLE_N_VERDICTS; i++)
+    set1(m, OCF_METRIC_REGISTRY_VERDICTS, verdicts[i], s->table.verdicts[i]);
+}
+
+/* Takes over what the mesh counts by itself. */
+static void update_mesh(struct ocf_node *n)
+{
+  struct ocf_mesh_stats s;
+  if (n->mesh == NULL)
+    return;
+  ocf_mesh_stats(n->mesh, &s);
+  update_gossip(n->loop.metrics, &s.gossip);
+  update_blocks(n->loop.metrics, &s.blocks);
+  update_registry(n->loop.metrics, &s);
+}
+
 /* Takes over what the swarm counts by itself. */
 static void update(struct ocf_node *n)
 {
@@ -104,6 +189,7 @@ static void update(struct ocf_node *n)
   set1(m, OCF_METRIC_MEMORY_LIVE, 0, n->loop.alloc->live_bytes);
   set_results(m, &s);
   set_own_streams(m, &s);
+  update_mesh(n);
 }
 
 void ocf_node_observe(struct ocf_node *n)

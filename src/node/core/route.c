@@ -138,6 +138,21 @@ static bool has_body(const struct ocf_h1_head *h)
          (h->framing == OCF_H1_FRAMING_LENGTH && h->content_length > 0);
 }
 
+static void count(struct ocf_node *n, enum ocf_match_outcome o)
+{
+  static const unsigned labels[OCF_MATCH_N_OUTCOMES] = {
+    [OCF_MATCH_OK] = OCF_METRIC_MATCH_OK,
+    [OCF_MATCH_BAD_SERVICE] = OCF_METRIC_MATCH_BAD_SERVICE,
+    [OCF_MATCH_BAD_IDENTITY] = OCF_METRIC_MATCH_BAD_IDENTITY,
+    [OCF_MATCH_BAD_ALLOWED] = OCF_METRIC_MATCH_BAD_ALLOWED,
+    [OCF_MATCH_UNKNOWN_SERVICE] = OCF_METRIC_MATCH_UNKNOWN_SERVICE,
+    [OCF_MATCH_NO_PROVIDER] = OCF_METRIC_MATCH_NO_PROVIDER,
+    [OCF_MATCH_NO_MATCH] = OCF_METRIC_MATCH_NO_MATCH,
+    [OCF_MATCH_NOT_ALLOWED] = OCF_METRIC_MATCH_NOT_ALLOWED,
+  };
+  ocf_metric_inc1(n->loop.metrics, OCF_METRIC_ROUTED, labels[o]);
+}
+
 /* Everything that can be known is known. */
 static void decide(struct routed *q, struct ocf_request *rq, bool scanned)
 {
@@ -155,6 +170,7 @@ static void decide(struct routed *q, struct ocf_request *rq, bool scanned)
   };
   enum ocf_match_outcome o =
       ocf_match(q->snapshot, &query, q->node->loop.rng, q->candidates, CANDIDATES_MAX, &res);
+  count(q->node, o);
   q->service = res.service;
   q->n_candidates = res.n;
   if (o == OCF_MATCH_OK) {
@@ -237,6 +253,7 @@ void ocf_node_to_provider(struct ocf_node *n, struct ocf_request *rq, struct ocf
   }
   if (!ocf_h1_path_next(&rest, &seg) || ocf_h1_path_decode(seg, name, sizeof(name), &len) != 0 ||
       !ocf_service_name_ok(ocf_bytes(name, len))) {
+    count(n, OCF_MATCH_BAD_SERVICE);
     refuse(rq, OCF_MATCH_BAD_SERVICE);
     return;
   }
