@@ -132,6 +132,7 @@ static int make_mesh(struct ocf_node *n)
     return r;
   n->slot = ocf_mesh_slot(n->mesh);
   ocf_node_discover_init(n);
+  ocf_node_offers_changed(n);
   return 0;
 }
 

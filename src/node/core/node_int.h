@@ -36,6 +36,7 @@ struct ocf_node {
   struct discover discover;
   struct ocf_list offers; /* of offer.link; owned by offers.c */
   struct ocf_deferred offers_changed;
+  struct ocf_alarm offers_later;
   struct ocf_inflight inflight; /* these three are route.c's */
   struct ocf_policy policy;
   struct ocf_pool routed;

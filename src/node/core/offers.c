@@ -13,6 +13,7 @@ enum {
   MODELS_TIMEOUT_S = 5,
   MODELS_RETRY_MS = 500,
   OFFERS_MAX = 64,
+  FIRST_WAIT_MS = 500,
 };
 
 /* Identity groups as texts, one behind the other, each with a NUL. */
@@ -69,13 +70,35 @@ static bool offered(const struct offer *o)
   return ocf_service_health(o->sv) == OCF_SERVICE_WELL && (!o->wants_models || o->has_models);
 }
 
+/* At the start services answer their first check within moments: one record instead of two. */
+static bool wait_for_first(struct ocf_node *n)
+{
+  uint64_t until = ocf_time_add(n->started_ns, FIRST_WAIT_MS * OCF_NS_PER_MS);
+  bool unknown = false;
+  OCF_LIST_FOREACH (it, &n->offers) {
+    const struct offer *o = OCF_LIST_ENTRY(it, struct offer, link);
+    enum ocf_service_health h = ocf_service_health(o->sv);
+    unknown = unknown || h == OCF_SERVICE_UNKNOWN || (h == OCF_SERVICE_WELL && !offered(o));
+  }
+  if (!unknown || n->loop.now_ns >= until)
+    return false;
+  if (!ocf_timer_pending(&n->offers_later.timer))
+    ocf_alarm_start(&n->loop, &n->offers_later, until - n->loop.now_ns);
+  return true;
+}
+
+static void tell_later(struct ocf_alarm *a)
+{
+  ocf_node_offers_changed(OCF_CONTAINER_OF(a, struct ocf_node, offers_later));
+}
+
 static void tell(struct ocf_deferred *d)
 {
   struct ocf_node *n = OCF_CONTAINER_OF(d, struct ocf_node, offers_changed);
   struct ocf_mesh_service v[OFFERS_MAX];
   struct ocf_bytes *groups;
   size_t count = 0;
-  if (n->mesh == NULL)
+  if (n->mesh == NULL || wait_for_first(n))
     return;
   groups = ocf_alloc_get(n->loop.alloc, OFFERS_MAX * GROUPS_MAX * sizeof(*groups));
   if (groups == NULL)
@@ -252,6 +275,7 @@ void ocf_node_offers_init(struct ocf_node *n)
 {
   ocf_list_init(&n->offers);
   n->offers_changed.run = tell;
+  n->offers_later.fire = tell_later;
 }
 
 /* Before the relay goes. */
@@ -267,4 +291,5 @@ void ocf_node_offers_free(struct ocf_node *n)
     OCF_DELETE(n->loop.alloc, o);
   }
   ocf_defer_cancel(&n->offers_changed);
+  ocf_alarm_stop(&n->loop, &n->offers_later);
 }

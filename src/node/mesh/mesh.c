@@ -10,6 +10,7 @@ enum {
   IN_STREAMS_MAX = 8192,
   SETTLE_ROUNDS = 64,
   HEARD_FRESH_S = 20,
+  HOLD_S = 10, /* an owner of ours contradicts at once, a Go one never */
 };
 
 void ocf_mesh_config_init(struct ocf_mesh_config *cfg)
@@ -27,6 +28,7 @@ void ocf_mesh_config_init(struct ocf_mesh_config *cfg)
   ocf_bitswap_config_init(&cfg->blocks);
   ocf_merkle_config_init(&cfg->replica);
   ocf_table_options_default(&cfg->table);
+  cfg->table.hold_ns = HOLD_S * OCF_NS_PER_S;
 }
 
 const struct ocf_bytes *ocf_mesh_protocols(size_t *n)
@@ -147,6 +149,7 @@ void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
   struct mesh_peer *p = mesh_peer_find(m, ev->peer);
   if (ev->type == OCF_SWARM_PEER_DOWN) {
     peer_down(m, ev->peer);
+    m->urgent = true; /* no request should go there any more */
   } else if (ev->type == OCF_SWARM_DIAL_FAILED) {
     ocf_table_failed(m->table, mesh_now(m), ev->peer);
   } else {
@@ -199,10 +202,11 @@ static void publish(struct ocf_mesh *m)
 {
   uint64_t now = mesh_now(m);
   if (!ocf_table_dirty(m->table) ||
-      (m->published_ns != 0 &&
+      (m->published_ns != 0 && !m->urgent &&
        now < ocf_time_add(m->published_ns, PUBLISH_EVERY_MS * OCF_NS_PER_MS)))
     return;
   m->published_ns = now;
+  m->urgent = false;
   if (m->cfg.changed != NULL)
     m->cfg.changed(m->cfg.changed_user);
   if (ocf_table_publish(m->table, now) != 0)
@@ -372,7 +376,7 @@ int ocf_mesh_new(const struct ocf_mesh_config *cfg, struct ocf_loop *loop, struc
   if (r == 0)
     r = show_stored(m);
   if (r == 0)
-    r = ocf_mesh_offer(m, NULL, 0);
+    r = mesh_self_init(m);
   if (r != 0) {
     ocf_mesh_free(m);
     return r;

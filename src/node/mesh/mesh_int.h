@@ -68,6 +68,7 @@ struct ocf_mesh {
   uint64_t published_ns; /* the last snapshot */
   size_t n_jobs;
   bool store_failed;
+  bool urgent; /* a snapshot that must not wait */
 
   /* our record */
   struct ocf_record record;
@@ -75,6 +76,7 @@ struct ocf_mesh {
   bool dirty;                           /* `json` is not what the registry has of us */
   uint64_t put_after_ns;                /* wait until then, or until the replica has caught up */
   uint64_t usurped_ns, usurped_wait_ns; /* when somebody else wrote our key last, and what then */
+  bool offered;                         /* the node has said what it offers, if only nothing */
   bool withdrawn, leaving;
   uint64_t left_at_ns, left_blocks_out;
 };
@@ -128,6 +130,8 @@ bool mesh_registry_effects(struct ocf_mesh *m);
 void mesh_registry_failed(struct ocf_mesh *m, int err, const char *what);
 
 /* self.c */
+/* Our row without services, until the node says what it offers. */
+OCF_NODISCARD int mesh_self_init(struct ocf_mesh *m);
 /* Writes our record when it is due; true when it did. */
 bool mesh_self_write(struct ocf_mesh *m);
 void mesh_self_usurped(struct ocf_mesh *m);

@@ -86,6 +86,13 @@ static int take_record(struct ocf_mesh *m, struct ocf_record *next)
   return write_json(m);
 }
 
+int mesh_self_init(struct ocf_mesh *m)
+{
+  m->record.last_seen = unix_s(m);
+  int r = fill(m, &m->record, NULL, 0);
+  return r != 0 ? r : write_json(m);
+}
+
 int ocf_mesh_offer(struct ocf_mesh *m, const struct ocf_mesh_service *v, size_t n)
 {
   struct ocf_record next;
@@ -94,7 +101,9 @@ int ocf_mesh_offer(struct ocf_mesh *m, const struct ocf_mesh_service *v, size_t 
   ocf_record_init(&next, m->loop->alloc);
   next.last_seen = unix_s(m);
   int r = fill(m, &next, v, n);
-  if (r == 0 && m->json.n > 0 && same(m, &next)) {
+  bool first = !m->offered;
+  m->offered = true;
+  if (r == 0 && !first && same(m, &next)) {
     ocf_record_fini(&next);
     return write_json(m);
   }
