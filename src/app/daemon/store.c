@@ -38,6 +38,17 @@ static void log_report(struct ocf_plane *p, const struct ocf_lmdb_report *r, con
            OCF_LOG_U64("bytes", r->file_bytes), OCF_LOG_MS("check_ms", r->check_ns));
 }
 
+/* Each identity has a store of its own, so that nodes of one user do not meet in one folder. */
+static bool store_path(const struct ocf_daemon *d, char dst[OCF_LMDB_PATH_MAX])
+{
+  struct ocf_peerid id;
+  char text[OCF_PEERID_TEXT_SIZE];
+  ocf_peerid_from_key(ocf_pubkey_bytes(ocf_key_public(d->key)), &id);
+  int n = snprintf(dst, OCF_LMDB_PATH_MAX, "%s/registry.%s", d->conf->datadir,
+                   ocf_peerid_text(&id, text));
+  return n > 0 && n < OCF_LMDB_PATH_MAX;
+}
+
 int ocf_daemon_store_open(struct ocf_plane *p, struct ocf_err *err)
 {
   const struct ocf_conf *c = p->d->conf;
@@ -45,8 +56,7 @@ int ocf_daemon_store_open(struct ocf_plane *p, struct ocf_err *err)
   struct ocf_lmdb_report rep;
   if (c->registry_memory)
     return 0;
-  int n = snprintf(path, sizeof(path), "%s/registry", c->datadir);
-  if (n < 0 || (size_t)n >= sizeof(path) || make_dirs(c->datadir) != 0)
+  if (!store_path(p->d, path) || make_dirs(c->datadir) != 0)
     return ocf_err_set(err, OCF_EPERM,
                        "give another folder as datadir, or set registry.memory for a registry in "
                        "memory",
