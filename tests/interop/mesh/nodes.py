@@ -293,12 +293,12 @@ class OurNode(Node):
             time.sleep(0.004)
 
     def blocks(self):
-        """How many blocks the replica holds, and can serve with all their ancestors."""
+        """How many blocks the replica holds, less those it still wants: the number of another node only when it has all."""
         status, _, page = self.http("GET", "/metrics")
         expect(status == 200, f"{self}: /metrics answers {status}")
-        found = dict(re.findall(r"^ocf_registry_(blocks|incomplete)(?:{[^}]*})? (\d+)", page.decode(), re.M))
-        expect(len(found) == 2, f"{self}: /metrics has no ocf_registry_blocks and ocf_registry_incomplete")
-        return int(found["blocks"]) - int(found["incomplete"])
+        found = dict(re.findall(r"^ocf_registry_(blocks|blocks_missing) (\d+)", page.decode(), re.M))
+        expect(len(found) == 2, f"{self}: /metrics has no ocf_registry_blocks and ocf_registry_blocks_missing")
+        return int(found["blocks"]) - int(found["blocks_missing"])
 
 
 class GoNode(Node):
