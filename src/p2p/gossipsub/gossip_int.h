@@ -32,6 +32,7 @@ enum {
   RPC_SOFT = 16384,   /* an RPC is closed when it has grown beyond this */
   COPY_MAX = 4096,    /* longer messages are not copied into an RPC but sent as they are */
   CTL_IDS_MAX = 8192, /* bytes of IWANT or IDONTWANT ids in one RPC */
+  PARTS_MAX = 1000,   /* subscriptions, and control parts with a topic, heeded in an RPC */
   RX_KEEP = 4096,     /* a receive buffer of this size is kept between RPCs */
   SEQNO_LEN = 8,
   IHAVE_PART_BYTES = 65536,   /* an IHAVE part is closed when it has grown beyond this */
@@ -308,7 +309,7 @@ struct retained {
   struct ocf_lru_node node;
   struct ocf_peerid id;
   struct score score;
-  uint64_t until_ns;
+  uint64_t since_ns;
 };
 
 struct ocf_gossip {
@@ -353,8 +354,9 @@ struct ocf_gossip {
   struct ocf_lru retained;
 
   struct ocf_map pending;
-  struct ocf_list verify; /* pending that wait for a job */
-  size_t n_verify, verify_bytes;
+  struct ocf_list verify;        /* pending that wait for a job */
+  size_t n_verify, verify_bytes; /* waiting or in jobs */
+  size_t n_in_jobs;
   struct ocf_gossip_job *jobs; /* jobs_max of them */
   struct ocf_list jobs_free;
 
@@ -398,7 +400,9 @@ int ocf_gossip_queue(struct ocf_gossip *g, struct peer *p, enum queue_kind kind,
 /* Forgets one sort of what waits, or all of it. */
 void ocf_gossip_queue_drop(struct ocf_gossip *g, struct peer *p, enum queue_kind kind);
 void ocf_gossip_queue_clear(struct ocf_gossip *g, struct peer *p);
-/* Forgets the RPC being written and all that waits. */
+/* Forgets the RPC being written, and what the peer was told: the stream is gone. */
+void ocf_gossip_tx_restart(struct ocf_gossip *g, struct peer *p);
+/* Forgets all that waits too. */
 void ocf_gossip_tx_reset(struct ocf_gossip *g, struct peer *p);
 /* Something was added to what waits for `p`. */
 void ocf_gossip_tx_wake(struct ocf_gossip *g, struct peer *p);
@@ -408,7 +412,10 @@ bool ocf_gossip_tx_waits(const struct ocf_gossip *g, const struct peer *p);
 struct topic *ocf_gossip_topic_find(const struct ocf_gossip *g, struct ocf_bytes name);
 struct sub *ocf_gossip_sub_find(const struct peer *p, const struct topic *t);
 void ocf_gossip_topic_settle(struct ocf_gossip *g, struct topic *t);
-void ocf_gossip_subscribe(struct ocf_gossip *g, struct peer *p, struct ocf_bytes name, bool on);
+void ocf_gossip_subscribe(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                          struct ocf_bytes name, bool on);
+/* `s` has become fit for a mesh, perhaps: grafts it while the mesh is below D. */
+void ocf_gossip_graft_early(struct ocf_gossip *g, uint64_t now_ns, struct sub *s);
 void ocf_gossip_grafted(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
                         struct ocf_bytes name);
 void ocf_gossip_pruned(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
@@ -450,6 +457,8 @@ bool ocf_gossip_brought(const struct pending *q, const struct peer *p);
 
 /* ---- gossip_score.c ---- */
 double ocf_gossip_score(const struct ocf_gossip *g, const struct peer *p);
+/* So bad that it is (to be) disconnected; nothing more is read of the RPC at hand. */
+bool ocf_gossip_is_condemned(const struct ocf_gossip *g, const struct peer *p);
 /* Adds to the counts and disconnects whom they condemn. */
 void ocf_gossip_penalize(struct ocf_gossip *g, struct peer *p, double invalid, double behaviour);
 void ocf_gossip_credit(struct ocf_gossip *g, struct peer *p);

@@ -4,11 +4,17 @@ enum { IHAVE_TOPIC = 1, IHAVE_IDS = 2, IDS = 1 };
 
 /* ---- the message cache ---- */
 
+/* What keeping `m` takes. */
+static size_t cost(const struct msg *m)
+{
+  return sizeof(*m) + sizeof(struct kept) + m->n;
+}
+
 void ocf_gossip_kept_free(struct ocf_gossip *g, struct kept *k)
 {
   ocf_map_remove(&g->mcache, &k->node);
   ocf_list_remove(&k->link);
-  g->mcache_bytes -= k->m->n;
+  g->mcache_bytes -= cost(k->m);
   ocf_gossip_msg_put(g, k->m);
   ocf_buf_fini(&k->answers);
   OCF_DELETE(g->a, k);
@@ -23,9 +29,9 @@ static struct kept *oldest_kept(const struct ocf_gossip *g)
 void ocf_gossip_keep(struct ocf_gossip *g, struct msg *m)
 {
   size_t max = g->cfg.limits.mcache_bytes_max;
-  if (m->n > max)
+  if (cost(m) > max)
     return;
-  while (m->n > max - g->mcache_bytes)
+  while (cost(m) > max - g->mcache_bytes)
     ocf_gossip_kept_free(g, oldest_kept(g));
   struct kept *k = OCF_NEW(g->a, struct kept);
   if (k == NULL)
@@ -37,7 +43,7 @@ void ocf_gossip_keep(struct ocf_gossip *g, struct msg *m)
   k->m = m;
   m->refs++;
   k->heartbeat = g->heartbeat;
-  g->mcache_bytes += m->n;
+  g->mcache_bytes += cost(m);
   ocf_buf_init(&k->answers, g->a, g->cfg.limits.peers_max * sizeof(struct answer));
   ocf_list_push_back(&g->mcache_order, &k->link);
 }
@@ -308,6 +314,7 @@ static void rx_idontwant_id(struct ocf_gossip *g, uint64_t now_ns, struct peer *
 struct walk {
   bool ihave_topic;   /* the IHAVE being read is of a topic that we are in */
   bool ihave_counted; /* this RPC counts as one that bears IHAVE */
+  uint32_t topics;    /* parts with a topic so far */
   uint32_t iwants, idontwants;
 };
 
@@ -331,6 +338,7 @@ static void begin_ihave(struct ocf_gossip *g, struct peer *p, struct ocf_bytes t
 static void rx_part(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
                     const struct rpc_part *part, struct walk *w)
 {
+  bool heeded = part->topic.p == NULL || w->topics++ < PARTS_MAX;
   switch (part->kind) {
   case PART_IHAVE: begin_ihave(g, p, part->topic, w); break;
   case PART_IHAVE_ID:
@@ -354,11 +362,13 @@ static void rx_part(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
     break;
   case PART_GRAFT:
     g->stats.rx[OCF_GOSSIP_K_GRAFT]++;
-    ocf_gossip_grafted(g, now_ns, p, part->topic);
+    if (heeded)
+      ocf_gossip_grafted(g, now_ns, p, part->topic);
     break;
   case PART_PRUNE:
     g->stats.rx[OCF_GOSSIP_K_PRUNE]++;
-    ocf_gossip_pruned(g, now_ns, p, part);
+    if (heeded)
+      ocf_gossip_pruned(g, now_ns, p, part);
     break;
   case PART_SUB:
   case PART_MSG: break;
@@ -371,7 +381,7 @@ void ocf_gossip_rx_control(struct ocf_gossip *g, uint64_t now_ns, struct peer *p
   struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_CONTROL);
   struct rpc_part part;
   struct walk w = { 0 };
-  while (ocf_gossip_rpc_next(&r, &part) > 0)
+  while (!ocf_gossip_is_condemned(g, p) && ocf_gossip_rpc_next(&r, &part) > 0)
     rx_part(g, now_ns, p, &part, &w);
   ocf_gossip_tx_wake(g, p);
 }

@@ -114,7 +114,8 @@ static struct sub *new_sub(struct ocf_gossip *g, struct peer *p, struct ocf_byte
   return s;
 }
 
-void ocf_gossip_subscribe(struct ocf_gossip *g, struct peer *p, struct ocf_bytes name, bool on)
+void ocf_gossip_subscribe(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                          struct ocf_bytes name, bool on)
 {
   struct topic *t = ocf_gossip_topic_find(g, name);
   struct sub *s = t == NULL ? NULL : ocf_gossip_sub_find(p, t);
@@ -130,9 +131,15 @@ void ocf_gossip_subscribe(struct ocf_gossip *g, struct peer *p, struct ocf_bytes
   }
   s->subscribed = on;
   ocf_gossip_note(g, s);
+  ocf_gossip_graft_early(g, now_ns, s);
 }
 
 /* ---- mesh membership ---- */
+
+static uint32_t slot_bit(const struct topic *t)
+{
+  return UINT32_C(1) << t->slot;
+}
 
 void ocf_gossip_mesh_set(struct ocf_gossip *g, struct sub *s, bool on)
 {
@@ -140,6 +147,8 @@ void ocf_gossip_mesh_set(struct ocf_gossip *g, struct sub *s, bool on)
     return;
   size_t d = on ? 1 : (size_t)-1;
   s->mesh = on;
+  if (on) /* a PRUNE that waits for the stream is void */
+    s->p->prune &= ~slot_bit(s->t);
   s->t->n_mesh += d;
   if (s->p->outbound)
     s->t->n_mesh_out += d;
@@ -152,16 +161,10 @@ void ocf_gossip_mesh_drop_peer(struct ocf_gossip *g, struct peer *p)
     ocf_gossip_mesh_set(g, OCF_LIST_ENTRY(it, struct sub, peer_link), false);
 }
 
-static uint32_t slot_bit(const struct topic *t)
-{
-  return UINT32_C(1) << t->slot;
-}
-
 static void graft(struct ocf_gossip *g, struct sub *s)
 {
   ocf_gossip_mesh_set(g, s, true);
   s->p->graft |= slot_bit(s->t);
-  s->p->prune &= ~slot_bit(s->t);
   ocf_gossip_tx_wake(g, s->p);
 }
 
@@ -233,6 +236,8 @@ static void prune(struct ocf_gossip *g, uint64_t now_ns, struct sub *s, uint64_t
   uint32_t bit = slot_bit(s->t);
   ocf_gossip_mesh_set(g, s, false);
   add_backoff(g, now_ns, s->p, s->t, backoff_ns);
+  if (s->p->out == OUT_NONE || s->p->out == OUT_LOST)
+    return;
   s->p->graft &= ~bit;
   s->p->prune |= bit;
   s->p->prune_leave &= ~bit;
@@ -241,11 +246,61 @@ static void prune(struct ocf_gossip *g, uint64_t now_ns, struct sub *s, uint64_t
   ocf_gossip_tx_wake(g, s->p);
 }
 
+/* ---- choosing peers ---- */
+
+size_t ocf_gossip_pick(struct ocf_gossip *g, uint64_t now_ns, struct topic *t,
+                       bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s),
+                       struct sub **out, size_t want)
+{
+  size_t n = 0, met = 0;
+  if (want == 0)
+    return 0;
+  OCF_LIST_FOREACH (it, &t->subs) {
+    struct sub *s = OCF_LIST_ENTRY(it, struct sub, topic_link);
+    if (!s->subscribed || !ok(g, now_ns, s))
+      continue;
+    met++;
+    if (n < want) {
+      out[n++] = s;
+      continue;
+    }
+    uint64_t at = ocf_rng_below(g->cfg.rng, met);
+    if (at < want)
+      out[at] = s;
+  }
+  return n;
+}
+
+static bool is_candidate(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s)
+{
+  if (s->mesh || !ocf_gossip_peer_meshes(s->p) || ocf_gossip_score(g, s->p) < 0)
+    return false;
+  return now_ns >= ocf_time_add(ocf_gossip_backoff_until(g, s->p, s->t), BACKOFF_SLACK_NS);
+}
+
+static bool is_candidate_out(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s)
+{
+  return s->p->outbound && is_candidate(g, now_ns, s);
+}
+
+static void graft_some(struct ocf_gossip *g, uint64_t now_ns, struct topic *t, size_t want,
+                       bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s))
+{
+  size_t n = ocf_gossip_pick(g, now_ns, t, ok, g->picked, OCF_MIN(want, g->cfg.limits.peers_max));
+  for (size_t i = 0; i < n; i++)
+    graft(g, g->picked[i]);
+}
+
+void ocf_gossip_graft_early(struct ocf_gossip *g, uint64_t now_ns, struct sub *s)
+{
+  if (s->subscribed && s->t->joined && s->t->n_mesh < g->cfg.params.d && is_candidate(g, now_ns, s))
+    graft(g, s);
+}
+
 /* ---- joining and leaving ---- */
 
 int ocf_gossip_join(struct ocf_gossip *g, uint64_t now_ns, struct ocf_bytes topic)
 {
-  (void)now_ns;
   struct topic *t;
   int err = get_topic(g, topic, SIZE_MAX, &t); /* its slot bounds it */
   if (err != 0)
@@ -262,6 +317,7 @@ int ocf_gossip_join(struct ocf_gossip *g, uint64_t now_ns, struct ocf_bytes topi
   OCF_LIST_FOREACH (it, &t->subs)
     OCF_LIST_ENTRY(it, struct sub, topic_link)->fanout = false;
   t->n_fanout = 0;
+  graft_some(g, now_ns, t, g->cfg.params.d, is_candidate);
   wake_all(g);
   return 0;
 }
@@ -332,49 +388,6 @@ void ocf_gossip_pruned(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
 }
 
 /* ---- the heartbeat ---- */
-
-size_t ocf_gossip_pick(struct ocf_gossip *g, uint64_t now_ns, struct topic *t,
-                       bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s),
-                       struct sub **out, size_t want)
-{
-  size_t n = 0, met = 0;
-  if (want == 0)
-    return 0;
-  OCF_LIST_FOREACH (it, &t->subs) {
-    struct sub *s = OCF_LIST_ENTRY(it, struct sub, topic_link);
-    if (!s->subscribed || !ok(g, now_ns, s))
-      continue;
-    met++;
-    if (n < want) {
-      out[n++] = s;
-      continue;
-    }
-    uint64_t at = ocf_rng_below(g->cfg.rng, met);
-    if (at < want)
-      out[at] = s;
-  }
-  return n;
-}
-
-static bool is_candidate(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s)
-{
-  if (s->mesh || !ocf_gossip_peer_meshes(s->p) || ocf_gossip_score(g, s->p) < 0)
-    return false;
-  return now_ns >= ocf_time_add(ocf_gossip_backoff_until(g, s->p, s->t), BACKOFF_SLACK_NS);
-}
-
-static bool is_candidate_out(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s)
-{
-  return s->p->outbound && is_candidate(g, now_ns, s);
-}
-
-static void graft_some(struct ocf_gossip *g, uint64_t now_ns, struct topic *t, size_t want,
-                       bool (*ok)(struct ocf_gossip *g, uint64_t now_ns, const struct sub *s))
-{
-  size_t n = ocf_gossip_pick(g, now_ns, t, ok, g->picked, OCF_MIN(want, g->cfg.limits.peers_max));
-  for (size_t i = 0; i < n; i++)
-    graft(g, g->picked[i]);
-}
 
 /* Puts the mesh of `t` into g->picked, best score first after the shuffle among equals. */
 static size_t ranked_mesh(struct ocf_gossip *g, const struct topic *t)

@@ -375,9 +375,9 @@ static void test_lost_rpcs_are_repaired_by_gossip(void **state)
   (void)state;
   struct ocf_gossip_stats st;
   uint64_t asked = 0;
-  begin(3, 6, NULL);
+  begin(3, 12, NULL);
   run(5 * OCF_NS_PER_S);
-  net.loss_percent = 30;
+  net.loss_percent = 40;
   for (int k = 0; k < 100; k++) {
     (void)publish((int)ocf_rng_below(&net.rng, NODES));
     run(50 * OCF_NS_PER_MS);

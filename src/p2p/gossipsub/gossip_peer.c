@@ -151,7 +151,7 @@ static void give_up(struct ocf_gossip *g, struct peer *p, enum out_state state)
 {
   p->out = state;
   ocf_gossip_mesh_drop_peer(g, p);
-  ocf_gossip_queue_clear(g, p);
+  ocf_gossip_tx_reset(g, p);
 }
 
 void ocf_gossip_opened(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *peer,
@@ -174,9 +174,11 @@ void ocf_gossip_opened(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_p
   if (proto == OCF_GOSSIP_FLOODSUB)
     ocf_gossip_mesh_drop_peer(g, p);
   OCF_LIST_FOREACH (it, &p->subs) { /* after a death: what the peer may have missed */
-    const struct sub *s = OCF_LIST_ENTRY(it, struct sub, peer_link);
+    struct sub *s = OCF_LIST_ENTRY(it, struct sub, peer_link);
     if (s->mesh)
       p->graft |= UINT32_C(1) << s->t->slot;
+    else
+      ocf_gossip_graft_early(g, now_ns, s);
   }
   ocf_gossip_tx_wake(g, p);
 }
@@ -197,7 +199,7 @@ void ocf_gossip_out_gone(struct ocf_gossip *g, uint64_t now_ns, const struct ocf
   struct peer *p = ocf_gossip_peer_find(g, peer);
   if (p == NULL || p->out != OUT_UP)
     return;
-  ocf_gossip_tx_reset(g, p);
+  ocf_gossip_tx_restart(g, p);
   if (now_ns - p->out_since_ns >= g->cfg.params.reopen_max_ns)
     ocf_backoff_reset(&p->reopen); /* it was a good one */
   ocf_gossip_peer_reopen(g, now_ns, p);

@@ -4,13 +4,13 @@
 
 /* ---- one RPC ---- */
 
-static void rx_subs(struct ocf_gossip *g, struct peer *p, struct ocf_bytes rpc)
+static void rx_subs(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
 {
   struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_SUBS);
   struct rpc_part part;
-  while (ocf_gossip_rpc_next(&r, &part) > 0) {
+  for (unsigned n = 0; n < PARTS_MAX && ocf_gossip_rpc_next(&r, &part) > 0; n++) {
     g->stats.rx[OCF_GOSSIP_K_SUBSCRIBE]++;
-    ocf_gossip_subscribe(g, p, part.topic, part.on);
+    ocf_gossip_subscribe(g, now_ns, p, part.topic, part.on);
   }
 }
 
@@ -18,23 +18,25 @@ static void rx_messages(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, s
 {
   struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_MSGS);
   struct rpc_part part;
-  while (ocf_gossip_rpc_next(&r, &part) > 0) {
+  while (!ocf_gossip_is_condemned(g, p) && ocf_gossip_rpc_next(&r, &part) > 0) {
     g->stats.rx[OCF_GOSSIP_K_MESSAGE]++;
     ocf_gossip_rx_message(g, now_ns, p, &part.msg);
   }
 }
 
-/* The parts in the order in which Go acts on them; an RPC that does not parse does nothing. */
+/* The parts in the order in which Go acts on them; an RPC that does not parse does nothing. What a
+ * peer is subscribed to is heard even from those who are not listened to otherwise: they may mend
+ * their ways. */
 static int take_rpc(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
 {
   g->stats.rx[OCF_GOSSIP_K_RPC]++;
   if (ocf_gossip_rpc_check(rpc) != 0)
     return OCF_EPROTO;
+  rx_subs(g, now_ns, p, rpc);
   if (ocf_gossip_score(g, p) < g->cfg.score.graylist_below) {
     g->stats.graylisted_rpcs++;
     return 0;
   }
-  rx_subs(g, p, rpc);
   rx_messages(g, now_ns, p, rpc);
   ocf_gossip_rx_control(g, now_ns, p, rpc);
   return 0;

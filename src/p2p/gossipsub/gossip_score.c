@@ -16,11 +16,23 @@ double ocf_gossip_score(const struct ocf_gossip *g, const struct peer *p)
          c->behaviour_weight * square(p->score.behaviour - c->behaviour_free);
 }
 
+bool ocf_gossip_is_condemned(const struct ocf_gossip *g, const struct peer *p)
+{
+  return ocf_gossip_score(g, p) < g->cfg.score.disconnect_below;
+}
+
 static void judge(struct ocf_gossip *g, struct peer *p)
 {
-  if (p->disconnect_told || ocf_gossip_score(g, p) >= g->cfg.score.disconnect_below)
+  double score = ocf_gossip_score(g, p);
+  if (score >= g->cfg.score.graylist_below)
+    p->disconnect_told = false; /* the owner has not done it: it may be asked again one day */
+  if (p->disconnect_told || !ocf_gossip_is_condemned(g, p))
     return;
+  char text[OCF_PEERID_TEXT_SIZE];
   p->disconnect_told = true;
+  OCF_LOGF(g->cfg.log, "gossip", OCF_LOG_DEBUG, "peer is to be disconnected",
+           OCF_LOG_STR("peer", ocf_peerid_text(&p->id, text)),
+           OCF_LOG_U64("invalid", p->score.invalid), OCF_LOG_U64("misdeeds", p->score.behaviour));
   g->stats.disconnects++;
   ocf_gossip_fx(g, p, FX_DISCONNECT);
 }
@@ -45,6 +57,16 @@ static double decay(const struct ocf_gossip *g, double v, double by)
   return v < g->cfg.score.decay_to_zero ? 0 : v;
 }
 
+/* x to the n, by squaring. */
+static double power(double x, uint64_t n)
+{
+  double r = 1;
+  for (; n > 0; n /= 2, x *= x)
+    if (n % 2 == 1)
+      r *= x;
+  return r;
+}
+
 void ocf_gossip_score_heartbeat(struct ocf_gossip *g)
 {
   const struct ocf_gossip_score_params *c = &g->cfg.score;
@@ -57,7 +79,8 @@ void ocf_gossip_score_heartbeat(struct ocf_gossip *g)
   }
 }
 
-/* Only faults are worth remembering. Without memory for them the peer is lucky. */
+/* Only faults are worth remembering, and time heals them as if the peer had stayed. Without memory
+ * for them the peer is lucky. */
 void ocf_gossip_score_retain(struct ocf_gossip *g, uint64_t now_ns, struct peer *p)
 {
   struct ocf_lru_node *old = NULL;
@@ -69,7 +92,7 @@ void ocf_gossip_score_retain(struct ocf_gossip *g, uint64_t now_ns, struct peer 
   r->id = p->id;
   r->score = p->score;
   r->score.first = 0;
-  r->until_ns = ocf_time_add(now_ns, g->cfg.score.retain_ns);
+  r->since_ns = now_ns;
   if (ocf_lru_put(&g->retained, &r->node, ocf_peerid_view(&r->id), &old) != 0)
     OCF_DELETE(g->a, r);
   if (old != NULL)
@@ -83,8 +106,12 @@ void ocf_gossip_score_restore(struct ocf_gossip *g, uint64_t now_ns, struct peer
     return;
   struct retained *r = OCF_CONTAINER_OF(n, struct retained, node);
   ocf_lru_remove(&g->retained, n);
-  if (now_ns < r->until_ns)
-    p->score = r->score;
+  uint64_t away = now_ns - r->since_ns;
+  uint64_t beats = away / g->cfg.params.heartbeat_ns;
+  if (away < g->cfg.score.retain_ns) {
+    p->score.invalid = decay(g, r->score.invalid, power(g->cfg.score.invalid_decay, beats));
+    p->score.behaviour = decay(g, r->score.behaviour, power(g->cfg.score.behaviour_decay, beats));
+  }
   OCF_DELETE(g->a, r);
 }
 

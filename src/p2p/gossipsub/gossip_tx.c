@@ -88,17 +88,22 @@ void ocf_gossip_queue_clear(struct ocf_gossip *g, struct peer *p)
     ocf_gossip_queue_drop(g, p, k);
 }
 
-void ocf_gossip_tx_reset(struct ocf_gossip *g, struct peer *p)
+void ocf_gossip_tx_restart(struct ocf_gossip *g, struct peer *p)
 {
-  ocf_gossip_queue_clear(g, p);
   ocf_gossip_msg_put(g, p->tail);
   p->tail = NULL;
   p->tx_at = p->tail_at = 0;
   ocf_buf_reset(&p->tx);
-  ocf_buf_reset(&p->iwant);
-  ocf_buf_reset(&p->idontwant);
   p->announced = p->graft = p->prune = p->prune_leave = 0;
   p->write_told = false;
+}
+
+void ocf_gossip_tx_reset(struct ocf_gossip *g, struct peer *p)
+{
+  ocf_gossip_tx_restart(g, p);
+  ocf_gossip_queue_clear(g, p);
+  ocf_buf_reset(&p->iwant);
+  ocf_buf_reset(&p->idontwant);
 }
 
 /* ---- making an RPC ---- */

@@ -172,12 +172,16 @@ void ocf_gossip_rx_message(struct ocf_gossip *g, uint64_t now_ns, struct peer *p
   (void)now_ns;
   struct ocf_peerid author;
   uint8_t id[OCF_GOSSIP_ID_MAX];
+  if (w->from.n == 0 || w->seqno.n == 0 || w->from.n + w->seqno.n > sizeof(id)) {
+    (void)screen(g, p, w, &author);
+    return;
+  }
+  memcpy(id, w->from.p, w->from.n);
+  memcpy(id + w->from.n, w->seqno.p, w->seqno.n);
+  struct ocf_bytes view = ocf_bytes(id, w->from.n + w->seqno.n);
+  ocf_gossip_promise_excuse(g, view, p->uid); /* it came, whatever we think of it */
   if (screen(g, p, w, &author) != 0)
     return;
-  memcpy(id, author.b, author.n);
-  memcpy(id + author.n, w->seqno.p, SEQNO_LEN);
-  struct ocf_bytes view = ocf_bytes(id, (size_t)author.n + SEQNO_LEN);
-  ocf_gossip_promise_excuse(g, view, p->uid);
   struct pending *q = find_pending(g, w->raw);
   if (q != NULL)
     add_bringer(q, p);
@@ -189,20 +193,23 @@ void ocf_gossip_rx_message(struct ocf_gossip *g, uint64_t now_ns, struct peer *p
 
 /* ---- jobs ---- */
 
+/* No more messages are out, or verified and not told, than there is room for as events. */
 bool ocf_gossip_job_take(struct ocf_gossip *g, struct ocf_gossip_job **out)
 {
-  if (ocf_list_empty(&g->verify) || ocf_list_empty(&g->jobs_free))
+  size_t room = g->cfg.limits.events_max - g->n_ready - g->n_in_jobs;
+  if (ocf_list_empty(&g->verify) || ocf_list_empty(&g->jobs_free) || room == 0)
     return false;
   struct ocf_gossip_job *job =
       OCF_LIST_ENTRY(ocf_list_pop_front(&g->jobs_free), struct ocf_gossip_job, link);
   job->n = 0;
   job->out = true;
-  while (job->n < OCF_GOSSIP_JOB_MAX && !ocf_list_empty(&g->verify)) {
+  while (job->n < OCF_MIN(room, (size_t)OCF_GOSSIP_JOB_MAX) && !ocf_list_empty(&g->verify)) {
     struct pending *q = OCF_LIST_ENTRY(g->verify.next, struct pending, link);
     leave_queue(q);
     job->results[job->n] = JOB_NOT_RUN;
     job->items[job->n++] = q;
   }
+  g->n_in_jobs += job->n;
   *out = job;
   return true;
 }
@@ -226,7 +233,9 @@ static int check(struct ocf_alloc *a, const struct msg *m)
   if (err != 0)
     return err == OCF_ENOMEM ? OCF_GOSSIP_REJ_MEMORY : OCF_GOSSIP_REJ_KEY;
   ocf_buf_init(&text, a, m->n + 64);
-  err = ocf_gossip_msg_signed(&m->wire, &text);
+  err = ocf_buf_reserve(&text, m->n + 64);
+  if (err == 0)
+    err = ocf_gossip_msg_signed(&m->wire, &text);
   if (err == 0)
     err = ocf_pubkey_verify(&key, ocf_buf_view(&text), m->wire.signature);
   ocf_buf_fini(&text);
@@ -285,10 +294,7 @@ static struct peer *peer_of(const struct ocf_gossip *g, uint64_t uid)
 
 static void deliver(struct ocf_gossip *g, struct msg *m)
 {
-  if (g->n_ready >= g->cfg.limits.events_max) {
-    g->stats.rejected[OCF_GOSSIP_REJ_FULL]++;
-    return;
-  }
+  OCF_ASSERT(g->n_ready < g->cfg.limits.events_max);
   m->refs++;
   g->n_ready++;
   ocf_list_push_back(&g->ready, &m->ready_link);
@@ -329,7 +335,8 @@ static void conclude(struct ocf_gossip *g, uint64_t now_ns, struct pending *q, i
 
 void ocf_gossip_job_done(struct ocf_gossip *g, uint64_t now_ns, struct ocf_gossip_job *job)
 {
-  OCF_ASSERT(job->out);
+  OCF_ASSERT(job->out && job->n <= g->n_in_jobs);
+  g->n_in_jobs -= job->n;
   for (size_t i = 0; i < job->n; i++)
     conclude(g, now_ns, job->items[i], job->results[i]);
   job->n = 0;

@@ -124,9 +124,8 @@ static bool limits_valid(const struct ocf_gossip_limits *l)
 
 static bool score_valid(const struct ocf_gossip_score_params *s)
 {
-  return !s->on ||
-         (s->gossip_below <= 0 && s->publish_below <= s->gossip_below &&
-          s->graylist_below <= s->publish_below && s->disconnect_below <= s->graylist_below);
+  return s->gossip_below <= 0 && s->publish_below <= s->gossip_below &&
+         s->graylist_below <= s->publish_below && s->disconnect_below <= s->graylist_below;
 }
 
 /* ---- life ---- */

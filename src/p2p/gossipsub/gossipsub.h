@@ -136,7 +136,7 @@ struct ocf_gossip_score_params {
    * RPCs ignored; DISCONNECT. */
   double gossip_below, publish_below, graylist_below, disconnect_below;
   uint64_t
-      retain_ns; /* a peer that is gone keeps its score so long (it does not decay meanwhile) */
+      retain_ns; /* a peer that is gone keeps its faults so long; they decay as if it had stayed */
 };
 
 struct ocf_gossip_config {
@@ -205,8 +205,8 @@ void ocf_gossip_peer_down(struct ocf_gossip *g, uint64_t now_ns, const struct oc
  * that negotiates lazily counts as opened at once, with the protocol that is expected. */
 void ocf_gossip_opened(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *peer,
                        int err, enum ocf_gossip_proto proto);
-/* Our outbound stream died. It is opened again after a back-off; what was being written is lost,
- * subscriptions are told anew. */
+/* Our outbound stream died. It is opened again after a back-off; the RPC being written is lost,
+ * what waits is kept, subscriptions and mesh memberships are told anew. */
 void ocf_gossip_out_gone(struct ocf_gossip *g, uint64_t now_ns, const struct ocf_peerid *peer);
 /* Appends views of what waits for the outbound stream, at most `cap` >= 1 of them; makes the next
  * RPC when the last is written. Returns how many, 0: nothing. Lent until the next call that takes
