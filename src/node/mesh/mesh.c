@@ -5,7 +5,7 @@
 #include "node/mesh/mesh_int.h"
 
 enum {
-  PUBLISH_EVERY_MS = 20,
+  PUBLISH_EVERY_MS = 5,
   LOOK_EVERY_S = 10,
   IN_STREAMS_MAX = 8192,
   SETTLE_ROUNDS = 64,
@@ -256,6 +256,7 @@ static void on_ping(struct ocf_alarm *a)
 {
   struct ocf_mesh *m = OCF_CONTAINER_OF(a, struct ocf_mesh, ping);
   (void)!ocf_gossip_publish(m->gossip, mesh_now(m), mesh_topic_net, OCF_STR("ping"));
+  m->pinged_ns = mesh_now(m);
   ocf_alarm_start(m->loop, a, m->cfg.ping_ns);
   mesh_settle_later(m);
 }
@@ -365,6 +366,7 @@ int ocf_mesh_new(const struct ocf_mesh_config *cfg, struct ocf_loop *loop, struc
   ocf_list_init(&m->exchanges);
   ocf_rng_secret(loop->rng, seed, sizeof(seed));
   ocf_map_init(&m->peers, loop->alloc, seed, MESH_PEERS_MAX);
+  mesh_heard_init(m, seed);
   ocf_record_init(&m->record, loop->alloc);
   ocf_buf_init(&m->json, loop->alloc, OCF_RECORD_JSON_MAX);
   m->table = ocf_table_new(loop->alloc, loop->rng, &m->cfg.table);
@@ -411,6 +413,7 @@ void ocf_mesh_free(struct ocf_mesh *m)
   ocf_defer_cancel(&m->settle);
   peers_free(m);
   mesh_heads_free(m);
+  mesh_heard_free(m);
   ocf_bitswap_free(m->blocks);
   ocf_gossip_free(m->gossip);
   ocf_merkle_free(m->replica);

@@ -1,11 +1,13 @@
 /* What the files of node/mesh share. pubsub.c and blocks.c put gossipsub and bitswap on streams,
  * registry.c brings messages to the replica and its changes to the table, self.c keeps our own
- * record, heads.c exchanges heads with nodes of ours, mesh.c holds them together and gives each
+ * record, heads.c exchanges heads with nodes of ours, heard.c remembers who gave a sign of life,
+ * mesh.c holds them together and gives each
  * turn its order. */
 #ifndef OCF_NODE_MESH_MESH_INT_H
 #define OCF_NODE_MESH_MESH_INT_H
 
 #include "base/ds/list.h"
+#include "base/ds/lru.h"
 #include "base/ds/map.h"
 #include "node/links/links.h"
 #include "node/mesh/mesh.h"
@@ -60,7 +62,8 @@ struct ocf_mesh {
   struct ocf_list exchanges; /* of heads.c */
   size_t n_mesh;             /* peers that a publish of heads goes to */
   bool unheard;              /* a record of ours went out while there was nobody to hear it */
-  bool pinged;               /* the first sign of life is out */
+  uint64_t pinged_ns;        /* our last sign of life; 0: none yet */
+  struct ocf_lru heard; /* of heard.node: authors of late, known to the table or not; owned here */
   struct ocf_peerid self;
   char key[OCF_PEERID_TEXT_SIZE + 1]; /* "/<our peer id>" */
   struct ocf_deferred settle;
@@ -121,6 +124,14 @@ OCF_NODISCARD int mesh_heads_write(struct ocf_mesh *m, struct ocf_buf *out);
 void mesh_heads_peer(struct mesh_peer *p);
 void mesh_heads_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
 void mesh_heads_free(struct ocf_mesh *m);
+
+/* heard.c */
+void mesh_heard_init(struct ocf_mesh *m, const uint64_t seed[2]);
+void mesh_heard_free(struct ocf_mesh *m);
+/* A message that `author` signed has come. */
+void mesh_heard(struct ocf_mesh *m, const struct ocf_peerid *author);
+/* The row of `peer` is new: what was heard of it before counts. */
+void mesh_heard_before(struct ocf_mesh *m, const struct ocf_peerid *peer);
 
 /* registry.c */
 extern const struct ocf_bytes mesh_topic_crdt, mesh_topic_net;

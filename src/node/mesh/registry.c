@@ -24,7 +24,7 @@ void mesh_registry_failed(struct ocf_mesh *m, int err, const char *what)
 
 static void on_message(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
 {
-  ocf_table_heard(m->table, mesh_now(m), ev->author, OCF_TABLE_GOSSIP);
+  mesh_heard(m, ev->author);
   if (!ocf_bytes_eq(ev->topic, mesh_topic_crdt) || m->store_failed)
     return;
   int err = ocf_merkle_broadcast(m->replica, mesh_now(m), ev->data, ocf_peerid_view(ev->author));
@@ -47,10 +47,8 @@ static void on_mesh(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
 {
   bool joined = ev->type == OCF_GOSSIP_MESH_JOINED;
   if (ocf_bytes_eq(ev->topic, mesh_topic_net)) {
-    if (joined && !m->pinged && m->cfg.ping_ns > 0) {
-      m->pinged = true;
+    if (joined && m->pinged_ns == 0 && m->cfg.ping_ns > 0)
       ocf_alarm_start(m->loop, &m->ping, 0);
-    }
     return;
   }
   if (joined && m->unheard)
@@ -105,8 +103,6 @@ static void on_put(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
   int r = ocf_table_put(m->table, mesh_now(m), ev->key, ev->value, ev->priority, &origin);
   if (r < 0)
     mesh_registry_failed(m, r, "showing a row");
-  if (origin.author != NULL) /* the row may be new: who announced it lives */
-    ocf_table_heard(m->table, mesh_now(m), origin.author, OCF_TABLE_GOSSIP);
 }
 
 static void on_delete(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
@@ -188,6 +184,7 @@ static bool table_events(struct ocf_mesh *m)
     any = true;
     switch (ev.kind) {
     case OCF_TABLE_CHANGED:
+      mesh_heard_before(m, &ev.peer);
       learn_address(m, &ev.peer);
       log_row(m, &ev, OCF_LOG_DEBUG, "row");
       break;
