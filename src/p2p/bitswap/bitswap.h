@@ -15,7 +15,8 @@
  * events first.
  *
  * How a want is worked on. The cheapest of the peers named with it (by measured latency, load and
- * silence) is sent want-block at once; without such a peer, the one that was last of use is, and
+ * silence) is sent want-block at once; without such a peer, the cheapest that was of use is (alone,
+ * when it sent a block within 10 s), and
  * `spread` others are asked want-have. A peer is late after twice its round trip (at least
  * stall_min_ns, at most stall_max_ns). When nobody is on time, or all have said DONT_HAVE, the next
  * one that has it is sent want-block; when there is none, `spread` others are asked want-have, then

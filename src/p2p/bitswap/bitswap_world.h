@@ -9,6 +9,7 @@
 #include "base/rng/rng.h"
 #include "multi/cid/cid.h"
 #include "p2p/bitswap/bitswap.h"
+#include "testing/test.h"
 
 enum { WORLD_NODES_MAX = 40 };
 

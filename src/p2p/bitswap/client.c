@@ -1,4 +1,7 @@
+#include "multi/multihash/multihash.h"
 #include "p2p/bitswap/bitswap_int.h"
+
+#define SERVING_NS (10 * OCF_NS_PER_S)
 
 /* ---- life of a want ---- */
 
@@ -299,17 +302,26 @@ static size_t ask_around(struct want *w, size_t n, bool *room)
   return asked;
 }
 
+/* Whether it sends us blocks these seconds: then it is good for the next one too, and is asked
+ * alone. */
+static bool is_serving(const struct peer *p)
+{
+  return p->useful_ns != 0 && p->bs->now_ns - p->useful_ns < SERVING_NS;
+}
+
 /* Widens the circle by one step. Returns how many peers were asked. */
 static size_t ask_more(struct want *w, bool *room)
 {
   size_t asked = 0;
   *room = true;
   if (w->step == STEP_FIRST) {
-    w->step = STEP_SOME;
     if (w->n_asks == 0) {
       struct peer *p = best_guess(w);
       asked += p != NULL && ask_peer(w, p, true);
+      if (asked > 0 && is_serving(p))
+        return asked;
     }
+    w->step = STEP_SOME;
     asked += ask_around(w, w->bs->cfg.spread, room);
     if (asked > 0)
       return asked;

@@ -523,6 +523,55 @@ static void test_a_want_may_follow_its_own_cancel(void **state)
   world_fini(&w);
 }
 
+static void few_asks(struct ocf_bitswap_config *c)
+{
+  c->asks_per_want_max = 4;
+  c->spread = 2;
+}
+
+/* With few peers asked at a time everybody gets its turn, and none keeps a want that is not ours.
+ */
+static void test_a_want_goes_round_in_small_groups(void **state)
+{
+  (void)state;
+  struct world w;
+  uint8_t cid[OCF_CID_BLOCK_SIZE];
+  world_init(&w, 30, 1 * MS);
+  assert_int_equal(world_start(&w, few_asks), 0);
+  for (size_t i = 1; i < 30; i++)
+    assert_int_equal(world_join(&w.nodes[0], &w.nodes[i]), 0);
+  w.nodes[0].on_event = chain_event;
+  world_put(&w.nodes[29], world_block(7, 3000, cid), cid);
+  world_want(&w.nodes[0], cid, NULL);
+  world_run(&w, w.now_ns + 10 * S, first_is_idle);
+  assert_int_equal(w.nodes[0].n_blocks, 1);
+  assert_int_equal(w.nodes[0].n_slow, 0);
+  world_run(&w, w.now_ns + 1 * S, NULL);
+  for (size_t i = 1; i < 30; i++)
+    assert_int_equal(world_stats(&w.nodes[i]).ledger, 0);
+  world_fini(&w);
+}
+
+/* Without hints the peer that served the last block is asked alone: no copies from the others. */
+static void test_a_serving_peer_is_asked_alone(void **state)
+{
+  (void)state;
+  struct world w;
+  uint8_t cid[OCF_CID_BLOCK_SIZE];
+  begin(&w, 6, 1 * MS);
+  for (uint32_t k = 0; k < 20; k++) {
+    for (size_t i = 1; i < 6; i++)
+      world_put(&w.nodes[i], world_block(k, SIZE, cid), cid);
+    world_want(&w.nodes[0], cid, NULL);
+    world_run(&w, OCF_TIME_NEVER, first_is_idle);
+  }
+  world_run(&w, w.now_ns + 1 * S, NULL);
+  struct ocf_bitswap_stats st = world_stats(&w.nodes[0]);
+  assert_int_equal(st.blocks_in, 20);
+  assert_in_range(st.blocks_dup, 0, 5); /* of the first one, when nobody was known */
+  world_fini(&w);
+}
+
 /* The same network with every allocation failing in turn ends with the block, or without, but
  * consistent; here and there the failure is survived. */
 static void few_rounds(struct ocf_bitswap_config *c)
@@ -602,6 +651,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_large_blocks_arrive_in_any_cut),
   cmocka_unit_test(test_a_block_over_the_limit_is_not_served),
   cmocka_unit_test(test_a_want_may_follow_its_own_cancel),
+  cmocka_unit_test(test_a_want_goes_round_in_small_groups),
+  cmocka_unit_test(test_a_serving_peer_is_asked_alone),
   cmocka_unit_test(test_any_allocation_may_fail),
 };
 
