@@ -5,7 +5,7 @@
 #include "node/core/node_int.h"
 #include "http/h1/path.h"
 
-enum { BODY_MAX = 64 * 1024 };
+enum { SELF_MAX = 512 * 1024 };
 
 /* ---- policy: one place decides who may do what ---- */
 
@@ -119,34 +119,54 @@ static void write_peers(struct ocf_node *n, struct ocf_json *w)
   ocf_json_array_end(w);
 }
 
-static void get_self(struct ocf_node *n, struct ocf_request *rq)
+/* What the record does not say. `alone`: there is no record. */
+static int write_about(struct ocf_node *n, bool alone, struct ocf_buf *b)
 {
-  struct ocf_buf b;
-  ocf_buf_init(&b, n->loop.alloc, BODY_MAX);
-  struct ocf_json w = ocf_json_to(&b);
+  struct ocf_json w = ocf_json_to(b);
   ocf_json_object(&w);
-  ocf_json_key(&w, "id");
-  ocf_json_cstr(&w, n->id_text);
-  ocf_json_key(&w, "role");
-  ocf_json_array(&w);
-  ocf_json_cstr(&w, n->cfg.role);
-  ocf_json_array_end(&w);
-  ocf_json_key(&w, "version");
-  ocf_json_cstr(&w, n->cfg.version);
+  if (alone) {
+    ocf_json_key(&w, "id");
+    ocf_json_cstr(&w, n->id_text);
+    ocf_json_key(&w, "role");
+    ocf_json_array(&w);
+    ocf_json_cstr(&w, n->cfg.role);
+    ocf_json_array_end(&w);
+    ocf_json_key(&w, "version");
+    ocf_json_cstr(&w, n->cfg.version);
+  }
   ocf_json_key(&w, "uptime_seconds");
   ocf_json_u64(&w, (n->loop.now_ns - n->started_ns) / OCF_NS_PER_S);
   ocf_json_key(&w, "addresses");
   write_addrs(n, &w);
   ocf_json_key(&w, "connected_peers");
   write_peers(n, &w);
-  ocf_json_key(&w, "service");
+  ocf_json_key(&w, "health");
   write_services(n, &w);
   ocf_json_object_end(&w);
-  if (ocf_json_end(&w) == 0)
+  return ocf_json_end(&w);
+}
+
+/* The record, as the Go nodes show theirs, with more behind it. */
+static void get_self(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_bytes record = n->mesh != NULL ? ocf_mesh_record(n->mesh) : ocf_bytes(NULL, 0);
+  struct ocf_buf b, about;
+  ocf_buf_init(&b, n->loop.alloc, SELF_MAX);
+  ocf_buf_init(&about, n->loop.alloc, SELF_MAX);
+  int r = write_about(n, record.n == 0, &about);
+  if (r == 0 && record.n > 0) {
+    r = ocf_buf_add(&b, record.p, record.n - 1); /* two objects made one */
+    if (r == 0)
+      r = ocf_buf_add(&b, ",", 1);
+  }
+  if (r == 0)
+    r = ocf_buf_add(&b, about.p + (record.n > 0 ? 1 : 0), about.n - (record.n > 0 ? 1 : 0));
+  if (r == 0)
     reply_json(rq, 200, ocf_buf_view(&b));
   else
     ocf_request_fail(rq, 503, "out_of_memory", "no memory for the answer", 1);
   ocf_buf_fini(&b);
+  ocf_buf_fini(&about);
 }
 
 /* ---- forwarding ---- */
@@ -240,6 +260,7 @@ static const struct route routes[] = {
   GET("/v1/dnt/peers_status", ACT_TABLE, DNT, ocf_node_get_peers_status),
   GET("/v1/dnt/stats", ACT_TABLE, DNT, ocf_node_get_stats),
   GET("/v1/dnt/bootstraps", ACT_TABLE, DNT, ocf_node_get_bootstraps),
+  GET("/v1/dnt/refused", ACT_INSPECT, DNT, ocf_node_get_refused),
   { "/v1/dnt/_node", false, ACT_CHANGE, OCF_METRIC_ROUTE_DNT, NULL, ocf_node_post_node,
     ocf_node_delete_node, NULL },
 };

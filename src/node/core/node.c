@@ -71,8 +71,14 @@ static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
   if (n->mesh != NULL && ev->type != OCF_SWARM_STREAM_IN)
     ocf_mesh_peer_event(n->mesh, ev);
   switch (ev->type) {
-  case OCF_SWARM_PEER_UP: log_peer(n, ev, "peer connected"); break;
-  case OCF_SWARM_PEER_DOWN: log_peer(n, ev, "peer lost"); break;
+  case OCF_SWARM_PEER_UP:
+    log_peer(n, ev, "peer connected");
+    ocf_node_boot_peer(n);
+    break;
+  case OCF_SWARM_PEER_DOWN:
+    log_peer(n, ev, "peer lost");
+    ocf_node_boot_peer(n);
+    break;
   case OCF_SWARM_DIAL_FAILED: log_peer(n, ev, "peer cannot be dialled"); break;
   case OCF_SWARM_PEER_IDENTIFIED: ocf_node_discover_soon(n); break;
   case OCF_SWARM_STREAM_IN:
@@ -150,6 +156,7 @@ int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct 
   ocf_list_init(&n->streams);
   ocf_list_init(&n->gathers);
   ocf_node_offers_init(n);
+  ocf_node_boot_init(n);
   int r = ocf_loop_init(&n->loop, env, alloc, rng, log, metrics, now_ns);
   if (r == 0)
     ocf_node_route_init(n);
@@ -178,6 +185,7 @@ void ocf_node_free(struct ocf_node *n)
     return;
   ocf_node_offers_free(n);
   ocf_node_discover_free(n);
+  ocf_node_boot_free(n);
   ocf_relay_free(n->relay);
   ocf_node_gathers_free(n);
   ocf_node_streams_free(n);

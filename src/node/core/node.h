@@ -72,6 +72,39 @@ struct ocf_node_service {
  * told to the mesh while it is well. OCF_EINVAL, OCF_ENOMEM. */
 OCF_NODISCARD int ocf_node_add_service(struct ocf_node *n, const struct ocf_node_service *s);
 
+/* Where the last good bootstrap list is kept. Both are called on another thread, one at a time, and
+ * maybe after the node is gone: the structure stays until its driver has ended. */
+struct ocf_node_boot_store {
+  /* Reads at most `cap` bytes; *n is 0 when there is none. An error code. */
+  int (*load)(const struct ocf_node_boot_store *s, uint8_t *p, size_t cap, size_t *n);
+  /* Replaces it, as a whole or not at all. An error code. */
+  int (*save)(const struct ocf_node_boot_store *s, struct ocf_bytes text);
+};
+
+struct ocf_node_boot {
+  const char *const *sources; /* each in one of the forms of registry/bootlist; copied */
+  size_t n_sources;
+  uint64_t timeout_ns; /* in which a source must have answered */
+  size_t want;         /* with fewer bootstrap peers connected the sources are asked again */
+  const struct ocf_node_boot_store *store; /* borrowed; NULL: nothing is kept */
+};
+/* The bootstrap peers, from now on: every address that the sources name is a static peer of the
+ * swarm; peers of an earlier call that they do not name any more are none. Addresses among the
+ * sources count at once. URLs and DNS names are asked all at the same time, each answer counts when
+ * it comes, and they are asked again, after 5 s to 2 min, for as long as too few peers are
+ * connected. What one of them told last stays when it fails. When all fail at first, the list of
+ * the store is used, if one of them has told it. Bad entries and failing sources are logged once.
+ * No sources: no bootstrap peers. 0, or OCF_ENOMEM and all is as before. */
+OCF_NODISCARD int ocf_node_bootstrap(struct ocf_node *n, uint64_t now_ns,
+                                     const struct ocf_node_boot *cfg);
+/* How the bootstrap peers stand. */
+struct ocf_node_boot_stats {
+  size_t n_peers, n_connected; /* different peers */
+  size_t n_sources, n_asking;  /* URLs and DNS names; those whose answer is awaited */
+  bool from_store;             /* the stored list is in use */
+};
+void ocf_node_boot_stats(const struct ocf_node *n, struct ocf_node_boot_stats *out);
+
 const struct ocf_peerid *ocf_node_id(const struct ocf_node *n);
 struct ocf_swarm *ocf_node_swarm(struct ocf_node *n);
 struct ocf_relay *ocf_node_relay(struct ocf_node *n);

@@ -54,6 +54,12 @@ struct ocf_fetched {
 };
 typedef void (*ocf_fetched_fn)(void *user, uint64_t now_ns, const struct ocf_fetched *f);
 
+/* The TXT records of a name, each with its strings joined, valid for the call that shows them; err
+ * 0 (n > 0), OCF_ENOENT (no such name, or no such record), OCF_ETIME, OCF_EIO, OCF_ECANCELED. */
+enum { OCF_TXT_MAX = 256, OCF_TXT_NAME_MAX = 253 };
+typedef void (*ocf_txt_fn)(void *user, uint64_t now_ns, int err, const struct ocf_bytes *records,
+                           size_t n);
+
 struct ocf_env_ops {
   /* Unix time in ns, for logs, signed records and ids; never for intervals. */
   uint64_t (*wall_ns)(struct ocf_env *env);
@@ -98,6 +104,11 @@ struct ocf_env_ops {
    * OCF_ECANCELED. */
   int (*fetch)(struct ocf_env *env, const char *url, size_t max_bytes, uint64_t timeout_ns,
                ocf_fetched_fn fn, void *user);
+  /* Asks the DNS for the TXT records of `name` (copied), at most OCF_TXT_MAX of them, and calls
+   * `fn` exactly once, later, after about `timeout_ns` at the latest. A driver that ends may call
+   * it after the node is gone, as above. 0; or `fn` is not called: OCF_EINVAL (empty or too long a
+   * name), OCF_ELIMIT, OCF_ENOMEM, OCF_ECANCELED. */
+  int (*txt)(struct ocf_env *env, const char *name, uint64_t timeout_ns, ocf_txt_fn fn, void *user);
 };
 
 enum { OCF_JOBS_MAX = 64 }; /* outstanding, of one env */

@@ -190,7 +190,7 @@ static bool table_events(struct ocf_mesh *m)
       break;
     case OCF_TABLE_GONE: log_row(m, &ev, OCF_LOG_DEBUG, "row is gone"); break;
     case OCF_TABLE_REFUSED: log_row(m, &ev, OCF_LOG_WARN, "row refused"); break;
-    case OCF_TABLE_WAITING: log_row(m, &ev, OCF_LOG_WARN, "row waits for its owner's word"); break;
+    case OCF_TABLE_WAITING: log_row(m, &ev, OCF_LOG_INFO, "row waits for its owner's word"); break;
     case OCF_TABLE_EVICTED: log_row(m, &ev, OCF_LOG_DEBUG, "row made room"); break;
     case OCF_TABLE_WANTED: show_again(m, &ev.peer); break;
     case OCF_TABLE_USURPED: mesh_self_usurped(m); break;
