@@ -574,7 +574,7 @@ int ocf_merkle_head_next(struct ocf_merkle *m, const struct ocf_merkle_head *pre
 {
   bool complete = prev == NULL || prev->complete;
   uint8_t at[ID] = { 0 };
-  struct ocf_bytes rest, val;
+  struct ocf_bytes rest = { NULL, 0 }, val = { NULL, 0 };
   int err = m->err;
   if (err != 0)
     return err;

@@ -155,7 +155,7 @@ static int remove_elements(struct ocf_merkle *m, uint64_t now_ns, const uint8_t 
                            uint64_t floor)
 {
   uint8_t at[2 * ID] = { 0 };
-  uint64_t priority;
+  uint64_t priority = 0;
   size_t n;
   memcpy(at, kd, ID);
   for (;;) {
@@ -190,7 +190,7 @@ int ocf_merkle_put(struct ocf_merkle *m, uint64_t now_ns, struct ocf_bytes key,
                    struct ocf_bytes value)
 {
   uint8_t kd[ID];
-  uint64_t priority;
+  uint64_t priority = 0;
   size_t room = m->cfg.block_bytes_max;
   if (m->err != 0)
     return m->err;
