@@ -113,11 +113,8 @@ void ocf_daemon_store_turn(struct ocf_plane *p, uint64_t now_ns)
 
 uint64_t ocf_daemon_store_deadline(const struct ocf_plane *p)
 {
-  struct ocf_lmdb_stats st;
-  if (p->store == NULL)
-    return OCF_TIME_NEVER;
-  ocf_lmdb_stats(p->store, &st);
-  return st.commits_unsynced > 0 ? p->sync_ns : OCF_TIME_NEVER;
+  bool due = p->store != NULL && ocf_lmdb_unsynced(p->store) > 0;
+  return due ? p->sync_ns : OCF_TIME_NEVER;
 }
 
 void ocf_daemon_store_close(struct ocf_plane *p)

@@ -123,6 +123,15 @@ static uint64_t free_bytes(struct ocf_lmdb *db)
   return n * db->page_size;
 }
 
+/* Once for each commit, by those who need it. */
+static void count_used(struct ocf_lmdb *db)
+{
+  if (db->used_exact)
+    return;
+  db->used_bytes = file_bytes(db) - OCF_MIN(free_bytes(db), file_bytes(db));
+  db->used_exact = true;
+}
+
 /* Whether a change of `n` bytes may join the transaction. Asked before LMDB is, since a full map
  * would cost the whole transaction. Removing needs no room of its own. */
 static int room(struct ocf_lmdb *db, size_t n, bool removes)
@@ -133,10 +142,7 @@ static int room(struct ocf_lmdb *db, size_t n, bool removes)
     return OCF_ELIMIT;
   if (removes || db->used_bytes + db->txn_bytes + n <= db->max_bytes)
     return 0;
-  if (!db->used_exact) {
-    db->used_bytes = file_bytes(db) - OCF_MIN(free_bytes(db), file_bytes(db));
-    db->used_exact = true;
-  }
+  count_used(db);
   return db->used_bytes + db->txn_bytes + n <= db->max_bytes ? 0 : OCF_ELIMIT;
 }
 
@@ -423,10 +429,16 @@ void ocf_lmdb_stats(struct ocf_lmdb *db, struct ocf_lmdb_stats *out)
 {
   MDB_stat st = { .ms_entries = 0 };
   *out = (struct ocf_lmdb_stats){ .commits = db->n_commits, .commits_unsynced = db->n_unsynced };
-  out->file_bytes = out->used_bytes = file_bytes(db);
+  out->file_bytes = file_bytes(db);
+  count_used(db);
+  out->used_bytes = db->used_bytes;
   if (need_txn(db) != 0)
     return;
   (void)mdb_stat(db->txn, db->table, &st);
   out->rows = st.ms_entries;
-  out->used_bytes -= OCF_MIN(free_bytes(db), out->used_bytes);
+}
+
+uint64_t ocf_lmdb_unsynced(const struct ocf_lmdb *db)
+{
+  return db->n_unsynced;
 }

@@ -100,7 +100,10 @@ struct ocf_lmdb_stats {
   uint64_t commits;                /* since opening */
   uint64_t commits_unsynced;       /* since the checkpoint */
 };
+/* The first call after a commit reads the list of free pages. */
 void ocf_lmdb_stats(struct ocf_lmdb *db, struct ocf_lmdb_stats *out);
+/* `commits_unsynced` alone, for every turn. */
+uint64_t ocf_lmdb_unsynced(const struct ocf_lmdb *db);
 
 /* Removes the store (for `--cleanslate`), not what was set aside. 0 also when there is none;
  * OCF_EINUSE, OCF_EPERM or OCF_EIO with `err` filled. */

@@ -31,7 +31,7 @@ struct ocf_lmdb {
   size_t txn_changes, txn_bytes; /* of the owner's transaction */
   size_t pin_last_page;
   uint64_t seq; /* of the last checkpoint */
-  uint64_t rows, n_commits, n_unsynced;
+  uint64_t n_commits, n_unsynced;
   struct ocf_lmdb_sync *sync; /* under way; NULL: none */
 };
 

@@ -384,7 +384,7 @@ static void *run_sync(void *s)
 static void test_checkpoints_run_beside_commits(void **state)
 {
   struct ocf_lmdb_stats st;
-  pthread_t t;
+  pthread_t t = pthread_self();
   (void)state;
   struct ocf_lmdb *db = fx_open(&fx);
   assert_null(ocf_lmdb_sync_begin(db)); /* nothing new */
@@ -400,6 +400,7 @@ static void test_checkpoints_run_beside_commits(void **state)
     assert_int_equal(ocf_lmdb_sync_end(s, NULL), 0);
     ocf_lmdb_stats(db, &st);
     assert_int_equal(st.commits_unsynced, 1);
+    assert_int_equal(ocf_lmdb_unsynced(db), 1);
     assert_int_equal(ocf_lmdb_sync_now(db, NULL), 0);
   }
   assert_true(fx_holds(db, 50, 1050));
@@ -408,7 +409,7 @@ static void test_checkpoints_run_beside_commits(void **state)
 
 static void test_a_store_may_be_closed_under_a_checkpoint(void **state)
 {
-  pthread_t t;
+  pthread_t t = pthread_self();
   (void)state;
   for (uint32_t v = 1; v <= 40; v++) {
     struct ocf_lmdb *db = fx_open(&fx);
