@@ -215,6 +215,8 @@ struct ocf_bitswap {
 void ocf_bitswap_now(struct ocf_bitswap *bs, uint64_t now_ns);
 
 /* --- peer.c --- */
+/* A debug line about `p`; `err` 0 is not shown as an error. */
+void ocf_bitswap_say_debug(const struct peer *p, const char *what, int err);
 struct peer *ocf_bitswap_peer_find(const struct ocf_bitswap *bs, const struct ocf_peerid *id);
 void ocf_bitswap_peer_free(struct peer *p);
 /* `p` may be asked again: it is new to every want. */

@@ -134,6 +134,7 @@ static void back_off(struct peer *p)
 static void lost(struct peer *p)
 {
   p->bs->stats.outs_gone++;
+  ocf_bitswap_say_debug(p, "outgoing stream lost", 0);
   p->out = OUT_NONE;
   p->stream = NULL;
   p->writing = false;
@@ -163,6 +164,7 @@ bool ocf_bitswap_opened(struct ocf_bitswap *bs, uint64_t now_ns, const struct oc
     return true;
   }
   bs->stats.opens_failed++;
+  ocf_bitswap_say_debug(p, "no stream", err);
   p->out = OUT_NONE;
   lose_track(p);
   back_off(p);

@@ -1,5 +1,19 @@
 #include "p2p/bitswap/bitswap_int.h"
 
+void ocf_bitswap_say_debug(const struct peer *p, const char *what, int err)
+{
+  const struct ocf_log *log = p->bs->cfg.log;
+  char text[OCF_PEERID_TEXT_SIZE];
+  if (!ocf_log_on(log, "bitswap", OCF_LOG_DEBUG))
+    return;
+  const char *peer = ocf_peerid_text(&p->id, text);
+  if (err == 0)
+    OCF_LOGF(log, "bitswap", OCF_LOG_DEBUG, what, OCF_LOG_STR("peer", peer));
+  else
+    OCF_LOGF(log, "bitswap", OCF_LOG_DEBUG, what, OCF_LOG_STR("peer", peer),
+             OCF_LOG_ERR("err", err));
+}
+
 struct peer *ocf_bitswap_peer_find(const struct ocf_bitswap *bs, const struct ocf_peerid *id)
 {
   struct ocf_map_node *n = ocf_map_find(&bs->peers, ocf_peerid_view(id));
@@ -105,8 +119,17 @@ void ocf_bitswap_peer_down(struct ocf_bitswap *bs, uint64_t now_ns, const struct
 
 void ocf_bitswap_offend(struct peer *p, enum ocf_bitswap_offence what)
 {
+  static const char *const names[OCF_BITSWAP_N_OFFENCES] = {
+    [OCF_BITSWAP_MALFORMED] = "malformed message",
+    [OCF_BITSWAP_IDENTITY_WANT] = "wants an identity CID",
+    [OCF_BITSWAP_UNREQUESTED] = "block not asked for",
+    [OCF_BITSWAP_WANT_FLOOD] = "too many wants",
+    [OCF_BITSWAP_SLOW_MESSAGE] = "message not completed",
+  };
   struct ocf_bitswap *bs = p->bs;
   bs->stats.offences[what]++;
+  if (p->offences[what] == 0) /* one line for as many as one event tells of */
+    ocf_bitswap_say_debug(p, names[what], 0);
   p->offences[what]++;
   if (!ocf_list_linked(&p->offence_link))
     ocf_list_push_back(&bs->offenders, &p->offence_link);

@@ -309,6 +309,52 @@ static void test_a_stream_that_is_gone_is_not_reset_too(void **state)
   end(&s);
 }
 
+static size_t n_lines;
+
+static void count_line(void *ctx, const char *line, size_t n)
+{
+  (void)ctx;
+  assert_true(n > 0 && strstr(line, "module=bitswap") != NULL && strstr(line, "peer=") != NULL);
+  n_lines++;
+}
+
+static struct ocf_log debug_log;
+
+static void use_log(struct ocf_bitswap_config *c)
+{
+  ocf_log_init(&debug_log);
+  debug_log.level = OCF_LOG_DEBUG;
+  debug_log.write = count_line;
+  c->log = &debug_log;
+}
+
+/* What a peer can cause at will is one line per event that the owner pulls. */
+static void test_debug_lines_name_the_peer(void **state)
+{
+  (void)state;
+  struct solo s;
+  uint8_t cid[CID_N];
+  begin(&s, use_log);
+  n_lines = 0;
+  (void)world_block(1, 10, cid);
+  ask(&s, 0, cid, false, true);
+  ocf_bitswap_out_gone(s.bs, s.w.now_ns, peer(&s, 0));
+  assert_int_equal(n_lines, 1);
+  s.open[0] = false;
+  ocf_buf_clear(&s.msg);
+  struct ocf_pb_writer w = ocf_pb_write_buf(&s.msg);
+  for (int i = 0; i < 10; i++) {
+    struct ocf_cid c;
+    assert_int_equal(ocf_cid_cast(ocf_bytes(cid, CID_N), &c), 0);
+    ocf_bitswap_put_block(&w, &c, world_block(1, 10, cid), false);
+  }
+  assert_int_equal(ocf_pb_end(&w, NULL), 0);
+  assert_int_equal(feed_body(&s, 1, ocf_buf_view(&s.msg)), 0);
+  assert_int_equal(s.offences[OCF_BITSWAP_UNREQUESTED], 10);
+  assert_int_equal(n_lines, 2);
+  end(&s);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_wants_of_one_turn_leave_in_one_message),
   cmocka_unit_test(test_a_have_is_followed_by_a_want_block),
@@ -321,6 +367,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_a_bad_configuration_is_refused),
   cmocka_unit_test(test_a_stream_that_takes_nothing_is_reset),
   cmocka_unit_test(test_a_stream_that_is_gone_is_not_reset_too),
+  cmocka_unit_test(test_debug_lines_name_the_peer),
 };
 
 OCF_TEST_MAIN(tests)
