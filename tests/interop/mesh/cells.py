@@ -155,7 +155,7 @@ def delete(mesh, args):
     for owner in mesh.first(mesh.kinds()):
         at = owner.unregister()
         # An OpenTela node does not delete its row but marks it; our table hides such a row.
-        left = '"status":"left"' if owner.kind == "go47" else None
+        left = '"status":"left"' if owner.kind in ("go47", "faulty") else None
         watchers = [n for n in mesh.nodes if n is not owner]
         gone = mesh.each(lambda n: n.wait_row(owner.id, left if isinstance(n, GoNode) else None, args.patience * 3), watchers)
         group = mesh.next_group()

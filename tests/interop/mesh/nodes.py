@@ -29,7 +29,9 @@ PROGRAMS = {
     "ours": str(ROOT / "build" / "release" / "ocf"),
     "go47": str(BUILD / "meshpeer47"),
     "go37": str(BUILD / "meshpeer37"),
+    "faulty": str(BUILD / "meshpeer47"),
 }
+FAULT = []  # the flags that break the nodes of the kind faulty; see selftest.py
 READY_SECONDS = 30
 PING = "2s"  # the nodes' signs of life: a row is shown while there are some
 
@@ -315,6 +317,8 @@ class GoNode(Node):
             words += ["--store", str(self.folder / "store")]
         for addr in self.bootstrap:
             words += ["--bootstrap", addr]
+        if self.kind == "faulty":
+            words += FAULT
         self.last_id = 0
         return words
 

@@ -15,7 +15,7 @@ from collections import namedtuple
 from pathlib import Path
 
 from cells import CELLS, Mesh
-from nodes import BUILD, PROGRAMS, Failure
+from nodes import BUILD, FAULT, PROGRAMS, Failure
 from places import Loopback, NetError, Switch
 
 # A mesh: its name, the kinds of its nodes (the first is the bootstrap peer), and its cells in order.
@@ -134,6 +134,7 @@ def arguments():
     parser.add_argument("--history", type=int, help="blocks of the history (2000; long 5000; 300 where ours is a Go node)")
     parser.add_argument("--cut", type=float, help="seconds without a link (15; long 120)")
     parser.add_argument("--ocf", metavar="PROGRAM", help="our program, when it is not the one of the release build")
+    parser.add_argument("--fault", default="", help="flags of the nodes of the kind faulty, for selftest.py")
     parser.add_argument("--json", type=Path, default=BUILD / "result.json", help="where the results go")
     args = parser.parse_args()
     if unknown := set(args.theirs) - {"go47", "go37"}:
@@ -143,6 +144,7 @@ def arguments():
     args.history = args.history or (300 if args.ours != "ours" else 5000 if args.long else 2000)
     args.cut = args.cut or (120 if args.long else 15)
     args.heal = 90 if args.long else 45
+    FAULT[:] = args.fault.split()
     if args.ocf:
         PROGRAMS["ours"] = args.ocf
     return args

@@ -151,6 +151,9 @@ func (n *node) digest(ctx context.Context) (answer, error) {
 	for _, e := range all {
 		fmt.Fprintf(h, "%s %s\n", e.Key, digest(e.Value))
 	}
+	if n.cfg.fault == "differs" {
+		h.Write([]byte(n.h.ID()))
+	}
 	return answer{"rows": len(all), "sha256": hex.EncodeToString(h.Sum(nil))}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	crdt "github.com/ipfs/go-ds-crdt"
@@ -26,9 +27,10 @@ type broadcaster struct {
 	muted  atomic.Bool
 	sent   atomic.Int64
 	gotten atomic.Int64
+	fault  string
 }
 
-func newBroadcaster(ctx context.Context, ps *pubsub.PubSub) (*broadcaster, error) {
+func newBroadcaster(ctx context.Context, ps *pubsub.PubSub, fault string) (*broadcaster, error) {
 	topic, err := ps.Join(headsTopic)
 	if err != nil {
 		return nil, err
@@ -37,11 +39,11 @@ func newBroadcaster(ctx context.Context, ps *pubsub.PubSub) (*broadcaster, error
 	if err != nil {
 		return nil, err
 	}
-	return &broadcaster{topic: topic, sub: sub}, nil
+	return &broadcaster{topic: topic, sub: sub, fault: fault}, nil
 }
 
 func (b *broadcaster) Broadcast(ctx context.Context, data []byte) error {
-	if b.muted.Load() {
+	if b.muted.Load() || b.fault == "mute" && b.sent.Load() > 2 {
 		return nil
 	}
 	b.sent.Add(1)
@@ -50,6 +52,12 @@ func (b *broadcaster) Broadcast(ctx context.Context, data []byte) error {
 
 func (b *broadcaster) Next(ctx context.Context) ([]byte, error) {
 	msg, err := b.sub.Next(ctx)
+	for err == nil && b.fault == "deaf" {
+		msg, err = b.sub.Next(ctx)
+	}
+	if b.fault == "late" {
+		time.Sleep(2 * time.Second)
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, pubsub.ErrSubscriptionCancelled) {
 		return nil, crdt.ErrNoMoreBroadcast
 	}

@@ -95,6 +95,9 @@ func (n *node) postNode(w http.ResponseWriter, r *http.Request) {
 }
 
 func (n *node) deleteNode(w http.ResponseWriter, _ *http.Request) {
+	if n.cfg.fault == "stays" {
+		return
+	}
 	if err := n.leave(); err != nil {
 		writeError(w, http.StatusInternalServerError, err.Error())
 	}
@@ -196,6 +199,12 @@ func (n *node) toService(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	candidates := n.match(providers, service, body, r.Header)
+	if n.cfg.fault == "any-worker" {
+		candidates = []string{providers[0].ID, providers[len(providers)-1].ID}
+		if fits := n.match(providers, service, body, r.Header); len(fits) > 0 && fits[0] == candidates[0] {
+			candidates = candidates[1:]
+		}
+	}
 	if len(candidates) == 0 {
 		writeError(w, http.StatusServiceUnavailable, "No provider found for the requested service.")
 		return

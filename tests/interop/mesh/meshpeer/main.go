@@ -101,6 +101,7 @@ func flags() (cfg config, makeKey string) {
 	flag.DurationVar(&cfg.pingEvery, "ping", 20*time.Second, "interval of the gossip pings")
 	flag.DurationVar(&cfg.checkEvery, "check", 30*time.Second, "interval of the checks of known peers")
 	flag.DurationVar(&cfg.redial, "redial", 5*time.Second, "longest wait before a lost bootstrap is dialled again")
+	flag.StringVar(&cfg.fault, "fault", "", "break one thing, to see the runner notice: a name of selftest.py")
 	flag.IntVar(&cfg.workers, "workers", 5, "NumWorkers of the CRDT")
 	flag.Var(&cfg.logLevels, "log", "SUBSYSTEM=LEVEL of a library's log, such as crdt=debug")
 	flag.Parse()

@@ -51,6 +51,7 @@ const (
 // config is what the command line says.
 type config struct {
 	keyFile, httpAddr, store, profile, announce, publicAddr, role string
+	fault                                                         string // what is broken on purpose; see selftest.py
 	listen, bootstrap, services, logLevels                        list
 	dht, noServe                                                  bool
 	dagTimeout, rebroadcast, joinDelay                            time.Duration
@@ -60,24 +61,25 @@ type config struct {
 
 // node is one member of the mesh.
 type node struct {
-	cfg     config
-	version string // of go-libp2p
-	ctx     context.Context
-	cancel  context.CancelFunc
-	h       host.Host
-	bw      *metrics.BandwidthCounter
-	ps      *pubsub.PubSub
-	trace   *tracer
-	heads   *broadcaster
-	pings   *pubsub.Topic
-	ds      datastore.Batching
-	lite    *ipfslite.Peer
-	store   *crdt.Datastore
-	seen    *sightings
-	table   *table
-	pool    http.RoundTripper // to other peers
-	web     net.Listener
-	joined  atomic.Bool // the store can be written
+	cfg      config
+	version  string // of go-libp2p
+	ctx      context.Context
+	cancel   context.CancelFunc
+	h        host.Host
+	bw       *metrics.BandwidthCounter
+	ps       *pubsub.PubSub
+	trace    *tracer
+	heads    *broadcaster
+	pings    *pubsub.Topic
+	ds       datastore.Batching
+	lite     *ipfslite.Peer
+	store    *crdt.Datastore
+	seen     *sightings
+	table    *table
+	pool     http.RoundTripper // to other peers
+	web      net.Listener
+	hadStore bool
+	joined   atomic.Bool // the store can be written
 }
 
 func newNode(cfg config) (*node, error) {
@@ -101,6 +103,8 @@ func newNode(cfg config) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, err = os.Stat(cfg.store)
+	n.hadStore = cfg.store != "" && err == nil
 	if n.ds, err = leveldb.NewDatastore(cfg.store, nil); err != nil {
 		return nil, fmt.Errorf("datastore %q: %w", cfg.store, err)
 	}
@@ -191,6 +195,15 @@ func (n *node) listen(key crypto.PrivKey) (routing.Routing, error) {
 	return router, err
 }
 
+// ownFault is the fault of this life: some break only a node that has lived before.
+func (n *node) ownFault() string {
+	fault, again := strings.CutPrefix(n.cfg.fault, "again-")
+	if again && !n.hadStore {
+		return ""
+	}
+	return fault
+}
+
 // join starts gossip, bitswap and the CRDT.
 func (n *node) join(router routing.Routing) (err error) {
 	n.trace = newTracer()
@@ -199,7 +212,7 @@ func (n *node) join(router routing.Routing) (err error) {
 	if err != nil {
 		return err
 	}
-	if n.heads, err = newBroadcaster(n.ctx, n.ps); err != nil {
+	if n.heads, err = newBroadcaster(n.ctx, n.ps, n.ownFault()); err != nil {
 		return err
 	}
 	if err := n.startPings(); err != nil {
