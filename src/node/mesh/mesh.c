@@ -219,6 +219,7 @@ static void publish(struct ocf_mesh *m)
 static void settle(struct ocf_deferred *d)
 {
   struct ocf_mesh *m = OCF_CONTAINER_OF(d, struct ocf_mesh, settle);
+  m->n_verified = 0;
   for (unsigned i = 0; i < SETTLE_ROUNDS; i++) {
     bool any = mesh_registry_events(m);
     any = mesh_self_write(m) || any;

@@ -70,6 +70,7 @@ struct ocf_mesh {
   struct ocf_alarm alarm, ping, look;
   uint64_t published_ns; /* the last snapshot */
   size_t n_jobs;
+  size_t n_verified; /* batches of this turn */
   bool store_failed;
   bool urgent; /* a snapshot that must not wait */
 

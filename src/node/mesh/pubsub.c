@@ -141,9 +141,48 @@ static void open_out(struct ocf_mesh *m, const struct ocf_peerid *id)
     opened(&p->gossip, err);
 }
 
-/* A batch costs a millisecond or two at most; the core bounds how many there are. */
-static void verify(struct ocf_mesh *m, struct ocf_gossip_job *job)
+struct job {
+  struct ocf_mesh *mesh;
+  struct ocf_gossip_job *job;
+};
+
+static void job_run(void *arg)
 {
+  ocf_gossip_job_run(((struct job *)arg)->job);
+}
+
+static void job_done(void *arg, uint64_t now_ns)
+{
+  struct job *j = arg;
+  struct ocf_mesh *m = j->mesh;
+  m->loop->now_ns = now_ns;
+  m->n_jobs--;
+  ocf_gossip_job_done(m->gossip, now_ns, j->job);
+  OCF_DELETE(m->loop->alloc, j);
+  mesh_settle_later(m);
+}
+
+static bool verify_elsewhere(struct ocf_mesh *m, struct ocf_gossip_job *job)
+{
+  struct ocf_env *env = m->loop->env;
+  struct job *j = env->ops->job != NULL ? OCF_NEW(m->loop->alloc, struct job) : NULL;
+  if (j == NULL)
+    return false;
+  *j = (struct job){ m, job };
+  if (env->ops->job(env, job_run, job_done, j) != 0) {
+    OCF_DELETE(m->loop->alloc, j);
+    return false;
+  }
+  m->n_jobs++;
+  return true;
+}
+
+/* The first batch of a turn costs less here than its way to another thread and back; what comes in
+ * floods does not hold up the loop. */
+static void verify(struct ocf_mesh *m, struct ocf_gossip_job *job, bool first)
+{
+  if (!first && verify_elsewhere(m, job))
+    return;
   ocf_gossip_job_run(job);
   ocf_gossip_job_done(m->gossip, mesh_now(m), job);
 }
@@ -180,7 +219,7 @@ bool mesh_pubsub_effects(struct ocf_mesh *m)
       break;
     case OCF_GOSSIP_RESET_IN: reset_in(fx.handle); break;
     case OCF_GOSSIP_DISCONNECT: disconnect(m, &id); break;
-    case OCF_GOSSIP_VERIFY: verify(m, fx.job); break;
+    case OCF_GOSSIP_VERIFY: verify(m, fx.job, m->n_verified++ == 0); break;
     }
   }
   return any;
