@@ -13,7 +13,7 @@
 #include "node/mesh/mesh.h"
 #include "obs/metric/metric.h"
 
-enum { MESH_PEERS_MAX = 4096, MESH_OPEN_S = 15 };
+enum { MESH_PEERS_MAX = 4096, MESH_OPEN_S = 15, MESH_OFFENCES_MAX = 64 };
 #define SYNC_WAIT_NS (8 * OCF_NS_PER_S)
 
 struct mesh_peer;
@@ -36,6 +36,7 @@ struct mesh_peer {
   struct mesh_out gossip, blocks;
   bool gossip_up, blocks_up; /* known to the core */
   bool asked_heads;
+  uint64_t n_offences; /* of bitswap, on this connection */
 };
 
 /* A stream that a peer opened. */

@@ -80,6 +80,22 @@ static void on_block(struct ocf_mesh *m, const struct ocf_bitswap_event *ev)
     mesh_registry_failed(m, err, "taking a block");
 }
 
+/* What an honest peer never does, or does once by mistake. */
+static void on_offence(struct ocf_mesh *m, const struct ocf_bitswap_event *ev)
+{
+  struct mesh_peer *p = mesh_peer_find(m, &ev->peer);
+  char text[OCF_PEERID_TEXT_SIZE];
+  if (p == NULL || ev->what == OCF_BITSWAP_WANT_FLOOD || ev->what == OCF_BITSWAP_SLOW_MESSAGE)
+    return; /* bounded anyway, and a large honest node may look like that */
+  p->n_offences += ev->count;
+  if (p->n_offences < MESH_OFFENCES_MAX)
+    return;
+  OCF_LOGF(m->loop->log, "bitswap", OCF_LOG_WARN, "peer misbehaves and is disconnected",
+           OCF_LOG_STR("peer", ocf_peerid_text(&ev->peer, text)),
+           OCF_LOG_U64("offences", p->n_offences));
+  ocf_swarm_disconnect(m->swarm, mesh_now(m), &ev->peer, 0);
+}
+
 static bool block_events(struct ocf_mesh *m)
 {
   struct ocf_bitswap_event ev;
@@ -88,6 +104,8 @@ static bool block_events(struct ocf_mesh *m)
     any = true;
     if (ev.type == OCF_BITSWAP_BLOCK)
       on_block(m, &ev);
+    else if (ev.type == OCF_BITSWAP_OFFENCE)
+      on_offence(m, &ev);
   }
   return any;
 }
