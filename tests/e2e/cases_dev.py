@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 from processes import clean_env, eventually, finish, spawn
@@ -30,6 +31,10 @@ def left(folder):
 
 def pids(text):
     return [int(p) for p in re.findall(r"pid (\d+)", text)]
+
+
+def pid_of(name, text):
+    return int(re.search(rf"^  {name} +pid (\d+)", text, re.M)[1])
 
 
 def alive(pid):
@@ -121,7 +126,7 @@ def test_python_from_the_screen_runs_as_it_is(run):
     code = text[text.index("from openai import"):text.index("Requests appear")]
     base = re.search(r'base_url="([^"]+)"', code)[1]
     compile(code, "snippet", "exec")
-    expect(re.fullmatch(r"http://127\.0\.0\.1:\d+/v1/p2p/\w+/v1/_service/llm/v1", base), base)
+    expect(re.fullmatch(r"http://127\.0\.0\.1:\d+/v1/service/llm/v1", base), base)
     os.write(t.fd, b"\x03")
     t.ends(0)
 
@@ -149,7 +154,7 @@ def test_killed_it_takes_its_processes_along(run):
 
 def test_a_process_that_dies_is_a_failure_with_its_last_lines(run):
     t = Terminal(run, "worker-dies")
-    worker = pids(t.up())[1]
+    worker = pid_of("worker", t.up())
     os.kill(worker, signal.SIGKILL)
     t.ends(1)
     expect('the process "worker" was killed by signal 9' in t.plain, t.plain[-800:])
@@ -191,9 +196,9 @@ def test_several_workers_and_kept_folders(run):
     folder, env = place(run, "keep")
     status, out, err = finish([run.ocf, "dev", *FAST, "--nodes", "4", "--keep"], env=env, cwd=folder)
     same(status, 0, f"exit status ({err})")
-    same(len(set(pids(out))), 5, "processes")
+    same(len(set(pids(out))), 6, "processes")
     kept = Path(re.search(r"^kept: (\S+)$", out, re.M)[1])
-    same(sorted(p.name for p in kept.iterdir()), ["head", "mock", "worker-1", "worker-2", "worker-3"], "folders")
+    same(sorted(p.name for p in kept.iterdir()), ["head", "mock-1", "mock-2", "worker-1", "worker-2", "worker-3"], "folders")
     ids = set()
     for node in ("head", "worker-1", "worker-2", "worker-3"):
         expect((kept / node / ".config/ocf/keys/id").exists(), f"{node} has no key of its own")
@@ -201,6 +206,34 @@ def test_several_workers_and_kept_folders(run):
         for line in (kept / node / "log").read_text().splitlines():
             json.loads(line)
     same(len(ids), 4, "different keys")
+
+
+def test_five_nodes_route_by_model_and_outlive_a_worker(run):
+    t = Terminal(run, "five", "--nodes", "5", "--model", "m")
+    text = t.up()
+    expect("model m: worker-1, worker-2\n" in text and "model m-2: worker-3\n" in text, text)
+    urls = re.findall(r"^  head-\d +pid \d+ +(http://\S+)", text, re.M)
+    same(len(urls), 2, "heads")
+
+    def ask(head, model):
+        body = json.dumps({"model": model, "max_tokens": 2, "messages": [{"role": "user", "content": "Hello"}]})
+        r = urllib.request.Request(f"{urls[head]}/v1/service/llm/v1/chat/completions", body.encode(),
+                                   {"Content-Type": "application/json"})
+        with urllib.request.urlopen(r, timeout=10) as answer:
+            return json.load(answer)["model"], answer.headers["X-Computing-Node"]
+
+    ids = dict(re.findall(r"^  (worker-\d) +pid \d+ +\S+ +(\S+)", text, re.M))
+    for head in (0, 1):
+        same(ask(head, "m-2"), ("m-2", ids["worker-3"]), "model and node")
+        expect(ask(head, "m")[1] in (ids["worker-1"], ids["worker-2"]), "the other workers have m")
+    expect(re.search(r"m-2  worker-3 \S+", t.read(r"m-2  worker-3")), "the line names the node")
+    os.kill(pid_of("worker-1", text), signal.SIGKILL)
+    for _ in range(20):
+        same(ask(1, "m"), ("m", ids["worker-2"]), "model and node")
+    t.read(r'the process "worker-1" was killed by signal 9; the others go on')
+    os.write(t.fd, b"\x03")
+    t.ends(0)
+    same(left(t.folder), [], "what is left in TMPDIR")
 
 
 def test_the_users_own_options_do_not_reach_the_nodes(run):

@@ -25,8 +25,9 @@ uint64_t ocf_dev_now(void)
 
 static void on_row(struct dev *d, const struct ocf_dev_row *row)
 {
-  bool ours =
-      strncmp(row->path, "/v1/p2p/", 8) == 0 || strncmp(row->path, "/v1/_service/", 13) == 0;
+  bool ours = strncmp(row->path, "/v1/service/", 12) == 0 ||
+              strncmp(row->path, "/v1/p2p/", 8) == 0 ||
+              strncmp(row->path, "/v1/_service/", 13) == 0;
   if (d->live && ours && strcmp(row->id, d->first_id) != 0)
     ocf_dev_show_row(d, row);
 }
@@ -48,9 +49,9 @@ static void on_line(void *user, struct ocf_child *child, bool is_err, char *line
     ocf_dev_show(d, SHOW_DIM, "%s: %s\n", c->name, line);
   if (!is_err && !c->ready)
     c->ready = ocf_dev_read_ready(line, &c->info);
-  else if (!is_err && c == dev_mock(d) && ocf_dev_read_mock(line, &half))
+  else if (!is_err && c < dev_head(d, 0) && ocf_dev_read_mock(line, &half))
     on_half(d, &half, false);
-  else if (is_err && c == dev_head(d) && ocf_dev_read_node(line, &half))
+  else if (is_err && dev_is_head(d, c) && ocf_dev_read_node(line, &half))
     on_half(d, &half, true);
 }
 
@@ -93,15 +94,31 @@ static void pump(struct dev *d, uint64_t until_ns)
     on_row(d, &row);
 }
 
+/* Whether the rest can go on without it: that is what a network is for. */
+static bool can_spare(const struct dev *d, const struct dev_child *c)
+{
+  size_t left = 0;
+  for (size_t i = d->n_mocks + d->n_heads; i < d->n; i++)
+    left += d->c[i].lost ? 0 : 1;
+  return d->live && left > 1 && c->model != NULL && c >= d->c + d->n_mocks;
+}
+
 /* A process that ended although nobody asked it to. */
 static int find_gone(struct dev *d)
 {
   char text[64];
   for (size_t i = 0; i < d->n; i++) {
     struct dev_child *c = &d->c[i];
-    if (!ocf_child_gone(&c->child))
+    if (c->lost || !ocf_child_gone(&c->child))
       continue;
     ocf_child_read(&c->child, on_line, d); /* its last words */
+    if (can_spare(d, c)) {
+      c->lost = true;
+      ocf_dev_show(d, SHOW_YELLOW, "the process \"%s\" %s; the others go on\n", c->name,
+                   ocf_child_ending(&c->child, text, sizeof(text)));
+      (void)fflush(stdout);
+      continue;
+    }
     d->culprit = c;
     return ocf_err_set(&d->err, OCF_EIO, NULL, "the process \"%s\" %s", c->name,
                        ocf_child_ending(&c->child, text, sizeof(text)));
@@ -199,8 +216,10 @@ static int run(struct dev *d)
     r = ocf_dev_home_make(&d->home, d->opt.keep, &d->err);
   if (r != 0)
     return r;
-  ocf_dev_show(d, SHOW_BOLD, "A head, %s and a mock model service, each a process of its own:\n",
-               d->opt.n_nodes > 2 ? "workers" : "a worker");
+  ocf_dev_net_plan(d);
+  ocf_dev_show(d, SHOW_BOLD, "%s, %s and %s, each a process of its own:\n",
+               d->n_heads > 1 ? "Heads" : "A head", d->n_workers > 1 ? "workers" : "a worker",
+               d->n_mocks > 1 ? "mock model services" : "a mock model service");
   r = ocf_dev_net_start(d);
   if (r == 0)
     r = ocf_dev_first_answer(d);

@@ -1,4 +1,5 @@
-/* The processes: the mock first, then the workers in front of it, then the head that dials them. */
+/* The processes: the mocks first, then a head, which all other nodes have as their bootstrap peer,
+ * further heads, and the workers in front of the mocks. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -19,9 +20,22 @@ uint16_t ocf_dev_net_port(const char *http_url)
   return port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-void ocf_dev_net_base_path(struct dev *d, char *dst, size_t cap)
+/* Two of five nodes are heads, one of three workers has the second model. */
+void ocf_dev_net_plan(struct dev *d)
 {
-  (void)snprintf(dst, cap, "/v1/p2p/%s/v1/_service/llm/v1", d->c[1].info.peer_id);
+  d->n_heads = d->opt.n_nodes >= 5 ? 2 : 1;
+  d->n_workers = d->opt.n_nodes - d->n_heads;
+  d->n_mocks = d->n_workers > 1 ? 2 : 1;
+  (void)snprintf(d->second_model, sizeof(d->second_model), "%s-2", d->opt.model);
+}
+
+/* "worker", or "worker-3" where there are several. */
+static void name_it(char dst[16], const char *what, size_t i, size_t n)
+{
+  if (n > 1)
+    (void)snprintf(dst, 16, "%s-%zu", what, i + 1);
+  else
+    (void)snprintf(dst, 16, "%s", what);
 }
 
 /* Starts the next process and waits until it says that it listens. */
@@ -46,26 +60,45 @@ static int start_one(struct dev *d, const char *name, const char *const *args)
   return r;
 }
 
-static int start_mock(struct dev *d)
+static int start_mock(struct dev *d, size_t i)
 {
-  char delay[32];
+  char delay[32], name[16];
+  const char *model = i == 0 ? d->opt.model : d->second_model;
+  name_it(name, "mock", i, d->n_mocks);
+  d->c[d->n].model = model;
   (void)snprintf(delay, sizeof(delay), "%lluns", (unsigned long long)d->opt.token_delay_ns);
-  const char *const args[] = { "mock-openai",   "--model", d->opt.model,
-                               "--token-delay", delay,     "--first-token-delay",
-                               delay,           NULL };
-  return start_one(d, "mock", args);
+  const char *const args[] = { "mock-openai",         "--model", model, "--token-delay", delay,
+                               "--first-token-delay", delay,     NULL };
+  return start_one(d, name, args);
 }
 
 static int start_worker(struct dev *d, size_t i)
 {
   char name[16], port[8];
-  (void)snprintf(port, sizeof(port), "%u", (unsigned)ocf_dev_net_port(dev_mock(d)->info.http));
-  (void)snprintf(name, sizeof(name), d->opt.n_nodes > 2 ? "worker-%zu" : "worker", i);
-  const char *const args[] = {
-    "start", "--role",       "worker", "--host",           "127.0.0.1", "--port",
-    "0",     "--listen",     LISTEN,   "--service.name",   "llm",       "--service.port",
-    port,    "--log.format", "json",   "--shutdown.grace", "1s",        NULL
-  };
+  const struct dev_child *mock = dev_mock(d, i % 3 == 2 || (i == 1 && d->n_workers == 2) ? 1 : 0);
+  (void)snprintf(port, sizeof(port), "%u", (unsigned)ocf_dev_net_port(mock->info.http));
+  name_it(name, "worker", i, d->n_workers);
+  d->c[d->n].model = mock->model;
+  const char *const args[] = { "start",
+                               "--role",
+                               "worker",
+                               "--host",
+                               "127.0.0.1",
+                               "--port",
+                               "0",
+                               "--listen",
+                               LISTEN,
+                               "--bootstrap.static",
+                               dev_head(d, 0)->info.p2p,
+                               "--service.name",
+                               "llm",
+                               "--service.port",
+                               port,
+                               "--log.format",
+                               "json",
+                               "--shutdown.grace",
+                               "1s",
+                               NULL };
   return start_one(d, name, args);
 }
 
@@ -93,31 +126,43 @@ static int choose_port(struct dev *d, uint16_t *port)
   return 0;
 }
 
-static int start_head(struct dev *d)
+/* The first head has the wanted port and no bootstrap peer: it is everybody else's. */
+static int start_head(struct dev *d, size_t i)
 {
-  char port_text[8], peers[OCF_DEV_NODES_MAX * OCF_DEV_TEXT_MAX] = "";
-  uint16_t port;
-  int r = choose_port(d, &port);
+  char port_text[8], name[16];
+  uint16_t port = 0;
+  int r = i == 0 ? choose_port(d, &port) : 0;
   if (r != 0)
     return r;
   (void)snprintf(port_text, sizeof(port_text), "%u", (unsigned)port);
-  for (size_t i = 1, n = 0; i < d->opt.n_nodes; i++)
-    n += (size_t)snprintf(peers + n, sizeof(peers) - n, "%s%s", i > 1 ? "," : "", d->c[i].info.p2p);
-  const char *const args[] = { "start",     "--role",
-                               "head",      "--host",
-                               "127.0.0.1", "--port",
-                               port_text,   "--listen",
-                               LISTEN,      "--bootstrap.static",
-                               peers,       "--log.format",
-                               "json",      "--shutdown.grace",
-                               "1s",        NULL };
-  return start_one(d, "head", args);
+  name_it(name, "head", i, d->n_heads);
+  const char *const args[] = { "start",
+                               "--role",
+                               "head",
+                               "--host",
+                               "127.0.0.1",
+                               "--port",
+                               port_text,
+                               "--listen",
+                               LISTEN,
+                               "--log.format",
+                               "json",
+                               "--shutdown.grace",
+                               "1s",
+                               i > 0 ? "--bootstrap.static" : NULL,
+                               dev_head(d, 0)->info.p2p,
+                               NULL };
+  return start_one(d, name, args);
 }
 
 int ocf_dev_net_start(struct dev *d)
 {
-  int r = start_mock(d);
-  for (size_t i = 1; r == 0 && i < d->opt.n_nodes; i++)
+  int r = 0;
+  for (size_t i = 0; r == 0 && i < d->n_mocks; i++)
+    r = start_mock(d, i);
+  for (size_t i = 0; r == 0 && i < d->n_heads; i++)
+    r = start_head(d, i);
+  for (size_t i = 0; r == 0 && i < d->n_workers; i++)
     r = start_worker(d, i);
-  return r == 0 ? start_head(d) : r;
+  return r;
 }

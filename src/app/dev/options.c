@@ -32,12 +32,12 @@ static void make_flags(struct ocf_dev_options *o, struct ocf_flag rows[N_FLAGS])
       .min = 2,
       .max = OCF_DEV_NODES_MAX,
       .value = "N",
-      .help = "Nodes: one head, the others workers (2)." },
+      .help = "Nodes: one head, from five on two; the others are workers (2)." },
     { .type = OCF_FLAG_STR,
       .name = "model",
       .out = &o->model,
       .value = "NAME",
-      .help = "Name of the mock's model (tiny-mock)." },
+      .help = "Name of the mock's model (tiny-mock); a second mock's ends in -2." },
     { .type = OCF_FLAG_STR,
       .name = "prompt",
       .out = &o->prompt,
@@ -118,11 +118,15 @@ const char *ocf_dev_options_help(char dst[OCF_DEV_HELP_SIZE])
 {
   struct ocf_dev_options o;
   struct ocf_flag rows[N_FLAGS];
-  int n = snprintf(dst, OCF_DEV_HELP_SIZE,
-                   "Usage: ocf dev [options]\n\n"
-                   "Starts a head node, a worker node and a mock model service as separate\n"
-                   "processes on this machine, sends one streamed chat request through them and\n"
-                   "prints the answer. With a terminal it stays up until Ctrl-C.\n\n");
+  int n =
+      snprintf(dst, OCF_DEV_HELP_SIZE,
+               "Usage: ocf dev [options]\n\n"
+               "Starts a head node, a worker node and a mock model service as separate\n"
+               "processes on this machine, sends one streamed chat request through them and\n"
+               "prints the answer. With a terminal it stays up until Ctrl-C.\n\n"
+               "With more nodes there are two models: the second is on every third worker\n"
+               "(of two, on the second). Heads find the models by themselves, in the registry.\n"
+               "A worker that is killed while another is left does not end the rest.\n\n");
   make_flags(&o, rows);
   ocf_flags_help(rows, N_FLAGS, dst + n, OCF_DEV_HELP_SIZE - (size_t)n);
   return dst;

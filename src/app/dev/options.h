@@ -8,8 +8,8 @@
 enum { OCF_DEV_NODES_MAX = 16, OCF_DEV_PORT = 8092, OCF_DEV_HELP_SIZE = 4096 };
 
 struct ocf_dev_options {
-  uint64_t n_nodes; /* 2..OCF_DEV_NODES_MAX: one head, the others workers */
-  uint16_t port;    /* the head's HTTP port; 0: any */
+  uint64_t n_nodes; /* 2..OCF_DEV_NODES_MAX: one head (two from five on), the others workers */
+  uint16_t port;    /* the first head's HTTP port; 0: any */
   bool port_given;
   const char *model, *prompt;
   uint64_t token_delay_ns;

@@ -28,18 +28,33 @@ void ocf_dev_show_process(struct dev *d, struct dev_child *c)
 {
   ocf_dev_show(d, SHOW_GREEN, "  %-9s", c->name);
   ocf_dev_show(d, SHOW_PLAIN, " pid %-7ld ", (long)c->child.pid);
-  if (c == dev_mock(d))
-    ocf_dev_show(d, SHOW_PLAIN, "%s  (model %s)\n", c->info.http, d->opt.model);
+  if (c->model != NULL && c < dev_head(d, 0))
+    ocf_dev_show(d, SHOW_PLAIN, "%s  (model %s)\n", c->info.http, c->model);
   else
     ocf_dev_show(d, SHOW_PLAIN, "%s  %s\n", c->info.http, c->info.peer_id);
   (void)fflush(stdout);
 }
 
+void ocf_dev_show_models(struct dev *d)
+{
+  ocf_dev_show(d, SHOW_BOLD, "\nEvery head knows by now, from the registry:\n");
+  for (size_t i = 0; i < d->n_mocks; i++) {
+    const char *model = dev_mock(d, i)->model, *comma = "";
+    ocf_dev_show(d, SHOW_PLAIN, "  model %s: ", model);
+    for (size_t k = 0; k < d->n_workers; k++) {
+      if (strcmp(dev_worker(d, k)->model, model) != 0)
+        continue;
+      ocf_dev_show(d, SHOW_PLAIN, "%s%s", comma, dev_worker(d, k)->name);
+      comma = ", ";
+    }
+    (void)putchar('\n');
+  }
+}
+
 void ocf_dev_show_how_to(struct dev *d)
 {
-  char path[512];
-  ocf_dev_net_base_path(d, path, sizeof(path));
-  const char *url = dev_head(d)->info.http, *model = d->opt.model;
+  const char *path = DEV_BASE_PATH;
+  const char *url = dev_head(d, 0)->info.http, *model = d->opt.model;
   ocf_dev_show(d, SHOW_BOLD, "\nFrom a shell:\n\n");
   ocf_dev_show(d, SHOW_CYAN,
                "curl -N %s%s/chat/completions -H 'Content-Type: application/json' "
@@ -73,9 +88,14 @@ static const char *name_of(struct dev *d, const char *peer_id)
 /* What follows the service's name, which is what the client asked of it. */
 static const char *tail_of(const char *path)
 {
-  const char *s = strstr(path, "/_service/");
-  s = s != NULL ? strchr(s + strlen("/_service/"), '/') : NULL;
-  return s != NULL ? s : path;
+  static const char *const before[] = { "/_service/", "/v1/service/" };
+  for (size_t i = 0; i < OCF_ARRAY_LEN(before); i++) {
+    const char *s = strstr(path, before[i]);
+    s = s != NULL ? strchr(s + strlen(before[i]), '/') : NULL;
+    if (s != NULL)
+      return s;
+  }
+  return path;
 }
 
 static void show_time(struct dev *d)
