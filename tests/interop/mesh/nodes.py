@@ -311,7 +311,7 @@ class GoNode(Node):
         words = [
             PROGRAMS[self.kind], "--key-file", str(self.key_file), "--listen", self.listen,
             "--http", f"127.0.0.1:{self.http_port}", "--service", f"llm:{self.service.port}:model={self.model}",
-            "--ping", PING,
+            "--ping", PING, "--rebroadcast", self.mesh.runner.args.go_rebroadcast,
         ]
         if self.persistent:
             words += ["--store", str(self.folder / "store")]

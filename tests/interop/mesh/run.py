@@ -133,6 +133,7 @@ def arguments():
     parser.add_argument("--updates", type=int, help="rounds of the cell update (3; long 10)")
     parser.add_argument("--history", type=int, help="blocks of the history (2000; long 5000; 300 where ours is a Go node)")
     parser.add_argument("--cut", type=float, help="seconds without a link (15; long 120)")
+    parser.add_argument("--go-rebroadcast", default="1.5s", help="of the Go nodes' heads; 5s in the running network, see README.md")
     parser.add_argument("--ocf", metavar="PROGRAM", help="our program, when it is not the one of the release build")
     parser.add_argument("--fault", default="", help="flags of the nodes of the kind faulty, for selftest.py")
     parser.add_argument("--json", type=Path, default=BUILD / "result.json", help="where the results go")
