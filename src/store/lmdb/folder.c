@@ -210,3 +210,26 @@ bool ocf_lmdb_is_full(int fd, uint64_t size)
   return getrlimit(RLIMIT_FSIZE, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY &&
          size + ((uint64_t)4 << 20) > rl.rlim_cur;
 }
+
+/* LMDB does not say where its map is; the kernel does: "<from>-<to> <rights> <offset> <device>
+ * <inode> <path>", numbers in hex but the inode's. */
+void *ocf_lmdb_find_map(int fd)
+{
+  struct stat st;
+  char line[OCF_LMDB_PATH_MAX + 128];
+  void *found = NULL;
+  FILE *f = fopen("/proc/self/maps", "re");
+  if (f == NULL || fstat(fd, &st) != 0) {
+    if (f != NULL)
+      (void)fclose(f);
+    return NULL;
+  }
+  while (found == NULL && fgets(line, sizeof(line), f) != NULL) {
+    unsigned long from, offset, inode;
+    int n = sscanf(line, "%lx-%*x %*s %lx %*s %lu", &from, &offset, &inode);
+    if (n == 3 && offset == 0 && inode == st.st_ino && strstr(line, "/data.mdb") != NULL)
+      found = (void *)(uintptr_t)from;
+  }
+  (void)fclose(f);
+  return found;
+}

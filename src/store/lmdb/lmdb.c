@@ -307,6 +307,9 @@ static int open_env(struct ocf_lmdb *db, uint64_t file, struct ocf_err *err)
       (rc = mdb_env_set_maxreaders(db->env, 8)) != 0 ||
       (rc = mdb_env_open(db->env, db->path, FLAGS, 0600)) != 0)
     return lmdb_error(db, rc, "open", err);
+  int fd;
+  OCF_ASSERT(mdb_env_get_fd(db->env, &fd) == 0);
+  db->map = ocf_lmdb_find_map(fd);
   OCF_ASSERT((size_t)mdb_env_get_maxkeysize(db->env) >= OCF_KV_KEY_MAX);
   return 0;
 }

@@ -84,8 +84,8 @@ struct ocf_kv *ocf_lmdb_kv(struct ocf_lmdb *db);
  * run (of any thread) does the waiting, end on the owner's thread frees it. The store may be closed
  * in between: run then does nothing. */
 struct ocf_lmdb_sync;
-/* A checkpoint of the last commit. NULL when there is nothing new, one is under way, or memory ran
- * out: try again later. */
+/* A checkpoint of the last commit; also gives back what the process has mapped of the file. NULL
+ * when there is nothing new, one is under way, or memory ran out: try again later. */
 struct ocf_lmdb_sync *ocf_lmdb_sync_begin(struct ocf_lmdb *db);
 void ocf_lmdb_sync_run(void *sync);
 /* 0, OCF_ECANCELED when the store was closed meanwhile, or OCF_EIO/OCF_ELIMIT: the older checkpoint

@@ -25,6 +25,7 @@ struct ocf_lmdb {
   bool failed;     /* the transaction broke: until the abort */
   bool dead;       /* the store broke: until the close */
   size_t page_size, map_bytes;
+  void *map; /* where LMDB has the file; NULL: not found */
   uint64_t max_bytes;
   uint64_t used_bytes;           /* by the last commit; may count free pages, */
   bool used_exact;               /* or not */
@@ -52,6 +53,9 @@ int ocf_lmdb_os_error(struct ocf_err *err, int e, const char *what, const char *
 OCF_NODISCARD int ocf_lmdb_remove_files(const char *path, struct ocf_err *err);
 /* Whether the file system of `fd` takes no more bytes at the end of a file of `size` bytes. */
 bool ocf_lmdb_is_full(int fd, uint64_t size);
+
+/* Where this process has mapped the file `fd`; NULL when that cannot be told. */
+void *ocf_lmdb_find_map(int fd);
 
 /* ---- checkpoint.c ---- */
 

@@ -407,6 +407,41 @@ static void test_checkpoints_run_beside_commits(void **state)
   fx_close(db);
 }
 
+/* Bytes of files that count as this process's memory. */
+static size_t mapped_now(void)
+{
+  unsigned long resident = 0, shared = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  assert_non_null(f);
+  assert_int_equal(fscanf(f, "%*u %lu %lu", &resident, &shared), 2);
+  (void)fclose(f);
+  return shared * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void test_what_was_looked_at_does_not_stay_the_processes_memory(void **state)
+{
+  enum { LOOKED_AT = 8 << 20 };
+  struct ocf_bytes view;
+  uint8_t key[32], val[6000];
+  uint64_t n;
+  (void)state;
+  struct ocf_lmdb *db = fx_open(&fx);
+  size_t before = mapped_now();
+  for (uint32_t i = 0; i < 30; i++)
+    fx_write(db, i * 1000, (i + 1) * 1000, 1);
+  assert_true(fx_walks(db, &n));
+  assert_int_equal(ocf_kv_get(ocf_lmdb_kv(db), fx_key(7, key), &view), 0);
+  assert_true(mapped_now() > before + LOOKED_AT);
+  assert_int_equal(ocf_lmdb_sync_now(db, NULL), 0);
+  assert_true(mapped_now() < before + LOOKED_AT / 2);
+  assert_true(ocf_bytes_eq(view, fx_value(7, 1, val))); /* still there to be seen */
+  assert_true(fx_walks(db, &n));                        /* reading alone counts too, */
+  assert_true(mapped_now() > before + LOOKED_AT);
+  assert_null(ocf_lmdb_sync_begin(db)); /* and is forgotten, though there is nothing to write */
+  assert_true(mapped_now() < before + LOOKED_AT / 2);
+  fx_close(db);
+}
+
 static void test_a_store_may_be_closed_under_a_checkpoint(void **state)
 {
   pthread_t t = pthread_self();
@@ -448,6 +483,7 @@ static const struct CMUnitTest tests[] = {
   T(test_a_file_size_limit_is_a_full_disk),
   T(test_a_full_disk_loses_no_commit),
   T(test_checkpoints_run_beside_commits),
+  T(test_what_was_looked_at_does_not_stay_the_processes_memory),
   T(test_a_store_may_be_closed_under_a_checkpoint),
 };
 

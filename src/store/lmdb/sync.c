@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store/lmdb/check.h"
@@ -59,6 +60,14 @@ static bool own_descriptors(struct ocf_lmdb *db, struct ocf_lmdb_sync *s, int fd
   return false;
 }
 
+/* Pages of the file that this process has looked at count as its memory. They stay in the page
+ * cache; the process forgets that it saw them. Views stay valid. */
+static void forget_pages(const struct ocf_lmdb *db)
+{
+  if (db->map != NULL)
+    (void)madvise(db->map, db->map_bytes, MADV_DONTNEED);
+}
+
 /* 0, OCF_ENOMEM, or OCF_EIO when the store lets no reader in. */
 static int begin(struct ocf_lmdb *db, struct ocf_lmdb_sync **out)
 {
@@ -91,6 +100,8 @@ static int begin(struct ocf_lmdb *db, struct ocf_lmdb_sync **out)
 struct ocf_lmdb_sync *ocf_lmdb_sync_begin(struct ocf_lmdb *db)
 {
   struct ocf_lmdb_sync *s = NULL;
+  if (db->n_unsynced == 0)
+    forget_pages(db);
   if (db->sync != NULL || db->n_unsynced == 0 || db->dead || begin(db, &s) != 0)
     return NULL;
   return s;
@@ -122,6 +133,7 @@ static void take_over(struct ocf_lmdb *db, struct ocf_lmdb_sync *s)
   db->pin_last_page = s->ckpt.meta.last_page;
   db->n_unsynced -= s->n_commits;
   db->seq = s->ckpt.seq;
+  forget_pages(db);
 }
 
 /* With the store still there. */
