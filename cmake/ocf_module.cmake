@@ -25,6 +25,7 @@ set(OCF_LIB_yaml PkgConfig::OCF_YAML)
 set(OCF_LIB_jansson PkgConfig::OCF_JANSSON)
 set(OCF_LIB_lmdb PkgConfig::OCF_LMDB)
 set(OCF_LIB_curl ocf_curl_headers)
+set(OCF_LIB_resolv resolv) # of the C library
 
 add_library(ocf_testing INTERFACE)
 target_include_directories(ocf_testing INTERFACE "${PROJECT_SOURCE_DIR}")

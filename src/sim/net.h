@@ -129,6 +129,8 @@ void ocf_sim_name_set(struct ocf_sim_net *n, const char *host, const struct ocf_
 void ocf_sim_doc_set(struct ocf_sim_net *n, const char *url, int status, const char *body, int err,
                      uint64_t after_ns);
 
+/* TXT look-ups of `name` find their records, one in each line, in the document "txt:<name>". */
+
 void ocf_sim_proc_init(struct ocf_sim_proc *p, struct ocf_sim_net *n, struct ocf_sim_machine *m);
 /* Ends the process in order: its sockets are closed, its look-ups forgotten, its jobs done, its
  * fetches told that they are cancelled. */
@@ -137,6 +139,9 @@ void ocf_sim_proc_fini(struct ocf_sim_proc *p);
  * other ends hear nothing). No callback is made. Handles stay valid but do nothing until
  * ocf_sim_proc_fini(). */
 void ocf_sim_proc_kill(struct ocf_sim_proc *p, bool power);
+/* Runs and ends the jobs of the process now, and takes no new ones: for an owner who frees what they
+ * work on. */
+void ocf_sim_proc_end_jobs(struct ocf_sim_proc *p);
 /* A callback was made into the process by someone else than the network: a turn is due. */
 void ocf_sim_proc_touch(struct ocf_sim_proc *p);
 

@@ -94,6 +94,7 @@ int work_job(struct ocf_env *env, void (*run)(void *arg), void (*done)(void *arg
              void *arg);
 int work_fetch(struct ocf_env *env, const char *url, size_t max_bytes, uint64_t timeout_ns,
                ocf_fetched_fn fn, void *user);
+int work_txt(struct ocf_env *env, const char *name, uint64_t timeout_ns, ocf_txt_fn fn, void *user);
 
 /* pipe.c */
 void pipe_init(struct conn *c, int from);

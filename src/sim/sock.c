@@ -409,4 +409,5 @@ const struct ocf_env_ops sock_env_ops = {
   .resolve = net_resolve,
   .job = work_job,
   .fetch = work_fetch,
+  .txt = work_txt,
 };

@@ -12,9 +12,27 @@ struct work {
   void (*run)(void *arg); /* a job; NULL: a fetch */
   void (*done)(void *arg, uint64_t now_ns);
   ocf_fetched_fn fetched;
+  ocf_txt_fn txt; /* the same, a look-up */
   void *arg;
   struct ocf_fetched answer;
 };
+
+/* Each line of the document is a record. */
+static void tell_txt(const struct work *x, uint64_t now_ns)
+{
+  struct ocf_bytes records[OCF_TXT_MAX], rest = x->answer.body;
+  size_t n = 0;
+  while (rest.n > 0 && n < OCF_TXT_MAX) {
+    size_t len = 0;
+    while (len < rest.n && rest.p[len] != '\n')
+      len++;
+    records[n++] = ocf_bytes(rest.p, len);
+    len += len < rest.n ? 1 : 0;
+    rest = ocf_bytes(rest.p + len, rest.n - len);
+  }
+  int err = x->answer.err == 0 && n == 0 ? OCF_ENOENT : x->answer.err;
+  x->txt(x->arg, now_ns, err, records, n);
+}
 
 static void work_end(struct work *x)
 {
@@ -27,6 +45,8 @@ static void work_end(struct work *x)
   if (copy.run != NULL) {
     copy.run(copy.arg);
     copy.done(copy.arg, w->now_ns);
+  } else if (copy.txt != NULL) {
+    tell_txt(&copy, w->now_ns);
   } else {
     copy.fetched(copy.arg, w->now_ns, &copy.answer);
   }
@@ -66,6 +86,16 @@ void work_drop(struct ocf_sim_proc *p)
     struct work *x = OCF_LIST_ENTRY(p->work.next, struct work, link);
     x->answer = (struct ocf_fetched){ .err = OCF_ECANCELED, .text = "the process ends" };
     work_end(x);
+  }
+}
+
+void ocf_sim_proc_end_jobs(struct ocf_sim_proc *p)
+{
+  p->ending = true;
+  OCF_LIST_FOREACH_SAFE (it, &p->work) {
+    struct work *x = OCF_LIST_ENTRY(it, struct work, link);
+    if (x->run != NULL)
+      work_end(x);
   }
 }
 
@@ -140,5 +170,24 @@ int work_fetch(struct ocf_env *env, const char *url, size_t max_bytes, uint64_t 
   x->fetched = fn;
   x->arg = user;
   x->answer = answer(d, max_bytes, timeout_ns);
+  return 0;
+}
+
+int work_txt(struct ocf_env *env, const char *name, uint64_t timeout_ns, ocf_txt_fn fn, void *user)
+{
+  struct ocf_sim_proc *p = OCF_CONTAINER_OF(env, struct ocf_sim_proc, env);
+  char url[OCF_TXT_NAME_MAX + 8];
+  if (p->ending)
+    return OCF_ECANCELED;
+  if (name[0] == '\0' || strlen(name) > OCF_TXT_NAME_MAX)
+    return OCF_EINVAL;
+  if (p->n_work >= OCF_JOBS_MAX)
+    return OCF_ELIMIT;
+  (void)snprintf(url, sizeof(url), "txt:%s", name);
+  const struct ocf_sim_doc *d = find_doc(p->net, url);
+  struct work *x = work_new(p, OCF_MIN(d != NULL ? d->after_ns : 5 * OCF_NS_PER_MS, timeout_ns));
+  x->txt = fn;
+  x->arg = user;
+  x->answer = answer(d, SIZE_MAX, timeout_ns);
   return 0;
 }

@@ -262,6 +262,14 @@ static int derive_listen(struct ocf_conf *c)
   return err;
 }
 
+/* What else a bootstrap peer may be given as; registry/bootlist reads it. */
+static bool is_source(struct ocf_bytes s)
+{
+  return ocf_str_starts_nocase(s, OCF_STR("http://")) ||
+         ocf_str_starts_nocase(s, OCF_STR("https://")) ||
+         ocf_str_starts_nocase(s, OCF_STR("dnsaddr://")) || s.p[0] == '[' || s.p[0] == '{';
+}
+
 static void check_prefix(struct ocf_conf_load *l, enum ocf_conf_opt o,
                          const struct ocf_conf_list *v, bool urls)
 {
@@ -269,14 +277,12 @@ static void check_prefix(struct ocf_conf_load *l, enum ocf_conf_opt o,
   char where[OCF_CONF_KEY_MAX + 32];
   for (size_t i = 0; i < v->n; i++) {
     struct ocf_bytes s = ocf_str(v->v[i]);
-    bool ok = s.p[0] == '/' || (urls && (ocf_str_starts(s, OCF_STR("http://")) ||
-                                         ocf_str_starts(s, OCF_STR("https://")) ||
-                                         ocf_str_starts(s, OCF_STR("dnsaddr://"))));
+    bool ok = s.p[0] == '/' || (urls && is_source(s));
     if (!ok)
       ocf_conf_error(l->r, NULL, "%s: expected a multiaddr such as %s%s, got %s",
                      ocf_conf_where(l->c, o, where, sizeof(where)),
                      urls ? "/ip4/192.0.2.1/tcp/43905/p2p/12D3..." : "/ip4/0.0.0.0/tcp/43905",
-                     urls ? ", or a URL" : "", ocf_conf_quote(&q, s));
+                     urls ? ", a URL, dnsaddr://host, or a JSON array" : "", ocf_conf_quote(&q, s));
   }
 }
 

@@ -195,19 +195,38 @@ static bool is_separator(uint8_t c)
   return c == ',' || c == ';' || c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* A JSON array or object, which is one entry of a list whatever it holds. "[::1]:80" is none. */
+static bool is_json(struct ocf_bytes s)
+{
+  size_t at = 1;
+  if (s.n == 0 || s.p[0] != '[')
+    return s.n > 0 && s.p[0] == '{';
+  while (at < s.n && is_separator(s.p[at]))
+    at++;
+  return at < s.n && (s.p[at] == '"' || s.p[at] == ']');
+}
+
+static int add_part(struct ocf_alloc *a, struct ocf_conf_list *l, struct ocf_bytes part)
+{
+  if (part.n == 0)
+    return 0;
+  if (l->n >= OCF_CONF_LIST_MAX || !is_text(part))
+    return OCF_EINVAL;
+  return ocf_conf_list_add(a, l, part) == 0 ? 0 : OCF_ENOMEM;
+}
+
 static int add_parts(struct ocf_alloc *a, struct ocf_conf_list *l, struct ocf_bytes s)
 {
+  if (is_json(s))
+    return add_part(a, l, s);
   for (size_t i = 0, begin = 0; i <= s.n; i++) {
     if (i < s.n && !is_separator(s.p[i]))
       continue;
     struct ocf_bytes part = ocf_bytes(s.p + begin, i - begin);
     begin = i + 1;
-    if (part.n == 0)
-      continue;
-    if (l->n >= OCF_CONF_LIST_MAX || !is_text(part))
-      return OCF_EINVAL;
-    if (ocf_conf_list_add(a, l, part) != 0)
-      return OCF_ENOMEM;
+    int r = add_part(a, l, part);
+    if (r != 0)
+      return r;
   }
   return 0;
 }

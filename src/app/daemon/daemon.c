@@ -194,6 +194,14 @@ int ocf_daemon_tell_addrs(struct ocf_plane *p)
   return r == OCF_ELIMIT ? 0 : r;
 }
 
+void ocf_daemon_bootstrap(struct ocf_plane *p)
+{
+  int r = ocf_setup_bootstrap(p->d->conf, p->node, p->boot_store, &p->log, ocf_uv_now());
+  if (r != 0)
+    OCF_LOGF(&p->log, "bootstrap", OCF_LOG_WARN, "the bootstrap peers stay as they are",
+             OCF_LOG_ERR("err", r));
+}
+
 /* The first plane is the member of the mesh; the others route by its snapshots. */
 static int join_mesh(struct ocf_plane *p, struct ocf_node_config *cfg, struct ocf_err *err)
 {
@@ -239,11 +247,14 @@ static int make_plane(struct ocf_plane *p, struct ocf_err *err)
   p->uv = ocf_uv_new(fds > 2 * FD_RESERVE ? fds - FD_RESERVE : fds / 2);
   if (p->uv == NULL)
     return ocf_err_set(err, OCF_EIO, NULL, "the event loop cannot be made");
+  int r = ocf_setup_driver(d->conf, d->node_cfg.swarm.agent, p->uv, err);
+  if (r != 0)
+    return r;
   struct ocf_node_config cfg = d->node_cfg;
   cfg.gather = d->n_planes > 1 ? ocf_daemon_gather : NULL;
   cfg.gather_user = p;
   p->due_ns = OCF_TIME_NEVER;
-  int r = join_mesh(p, &cfg, err);
+  r = join_mesh(p, &cfg, err);
   if (r != 0)
     return r;
   r = ocf_node_new(&cfg, ocf_uv_env(p->uv), &p->alloc, &p->rng, &p->log, p->metrics, now, &p->node);
@@ -270,7 +281,9 @@ static int start_plane(struct ocf_plane *p, struct ocf_err *err)
   r = ocf_daemon_tell_addrs(p);
   if (r != 0)
     return ocf_err_set(err, r, NULL, "our addresses cannot be announced: %s", ocf_strerror(r));
-  ocf_setup_bootstrap(d->conf, ocf_node_swarm(p->node), &p->log, ocf_uv_now());
+  if (p->index == 0 && !d->conf->registry_memory)
+    p->boot_store = ocf_bootfile_init(&p->bootfile, d->conf->datadir, ocf_node_id(p->node));
+  ocf_daemon_bootstrap(p);
   return 0;
 }
 

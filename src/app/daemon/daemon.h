@@ -20,9 +20,8 @@ struct ocf_daemon_info {
 
 /* Runs until SIGTERM or SIGINT (drains; a second one ends at once). SIGHUP loads the configuration
  * again and applies the options that are LIVE in config/options.inc to what begins from then on;
- * a configuration with an error changes nothing. Bootstrap peers that left it are kept until a
- * restart. `conf` is changed by that, and belongs to this call while it runs. Prints one line of
- * JSON on standard output when it listens:
+ * a configuration with an error changes nothing. `conf` is changed by that, and belongs to this
+ * call while it runs. Prints one line of JSON on standard output when it listens:
  * {"event":"ready","peer_id":…,"http":…,"p2p":[…],"pid":…}. Logs go to standard error. 0 after an
  * orderly end; otherwise `err` says what and the cure, with OCF_EINUSE for a port that is taken and
  * OCF_EINVAL for a value of the configuration. */

@@ -21,6 +21,15 @@
 
 struct ocf_daemon;
 
+/* bootfile.c: where the last good bootstrap list is kept. */
+struct ocf_bootfile {
+  struct ocf_node_boot_store store;
+  char path[OCF_LMDB_PATH_MAX];
+};
+/* NULL: there can be no such file. `f` stays until the driver has ended. */
+struct ocf_node_boot_store *ocf_bootfile_init(struct ocf_bootfile *f, const char *folder,
+                                              const struct ocf_peerid *id);
+
 /* One loop with its node; shares nothing with the others but what it reads. */
 struct ocf_plane {
   struct ocf_daemon *d;
@@ -33,7 +42,9 @@ struct ocf_plane {
   struct ocf_metrics *metrics;
   struct ocf_node *node; /* NULL once it has been freed: posts that come later find nothing to do */
   struct ocf_lmdb *store; /* the first plane's, unless the registry is in memory or off */
-  uint64_t sync_ns;       /* when it goes to the disk next */
+  struct ocf_bootfile bootfile;
+  struct ocf_node_boot_store *boot_store; /* the first plane's; NULL: no list is kept */
+  uint64_t sync_ns;                       /* when it goes to the disk next */
   struct ocf_uv_listener *http, *p2p[OCF_SETUP_ADDRS_MAX];
   size_t n_p2p;
   pthread_t thread;
@@ -59,7 +70,12 @@ struct ocf_daemon {
 /* Tells the plane's swarm our addresses. The caller holds the lock, or no other plane runs. */
 int ocf_daemon_tell_addrs(struct ocf_plane *p);
 
+/* Makes the plane's peers those of the configuration. The same holds for the lock. */
+void ocf_daemon_bootstrap(struct ocf_plane *p);
+
 /* store.c */
+/* Makes every folder of `path` that is missing; 0 or -1. */
+int ocf_daemon_make_dirs(const char *path);
 OCF_NODISCARD int ocf_daemon_store_open(struct ocf_plane *p, struct ocf_err *err);
 void ocf_daemon_store_turn(struct ocf_plane *p, uint64_t now_ns);
 uint64_t ocf_daemon_store_deadline(const struct ocf_plane *p);

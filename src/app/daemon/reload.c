@@ -69,7 +69,7 @@ static void apply(void *arg)
   p->log.level = OCF_LOG_INFO; /* a list without a bare level means the default one */
   int r = ocf_log_set_levels(&p->log, d->conf->log_level);
   OCF_ASSERT(r == 0); /* checked when it was loaded */
-  ocf_setup_bootstrap(d->conf, ocf_node_swarm(p->node), &p->log, ocf_uv_now());
+  ocf_daemon_bootstrap(p);
   r = ocf_daemon_tell_addrs(p);
   OCF_ASSERT(pthread_mutex_unlock(&d->lock) == 0);
   if (r != 0)

@@ -280,36 +280,48 @@ int ocf_setup_services(const struct ocf_conf *c, struct ocf_node *n, struct ocf_
 
 /* ---- peers ---- */
 
-static void add_peer(const char *text, struct ocf_swarm *sw, const struct ocf_log *log,
-                     uint64_t now_ns)
+int ocf_setup_driver(const struct ocf_conf *c, const char *agent, struct ocf_uv *u,
+                     struct ocf_err *err)
 {
-  struct ocf_maddr m;
-  struct ocf_peerid id;
-  const char *why = NULL;
-  if (strstr(text, "://") != NULL)
-    why = "fetching lists from URLs is not there yet";
-  else if (ocf_maddr_parse(ocf_bytes(text, strlen(text)), &m) != 0)
-    why = "not a multiaddr";
-  else if (!ocf_maddr_peer(&m, &id))
-    why = "it must end with /p2p/<peer id>";
-  else if (ocf_peerid_eq(&id, ocf_swarm_self(sw)))
-    return; /* a list that is shared by all nodes names this one too */
-  else if (ocf_swarm_add_static(sw, now_ns, &id, &m) != 0)
-    why = "not an address that can be dialled (TCP only)";
-  if (why != NULL)
-    OCF_LOGF(log, "bootstrap", OCF_LOG_WARN, "bootstrap peer skipped", OCF_LOG_STR("entry", text),
-             OCF_LOG_STR("why", why));
+  struct ocf_fetch_config f = { .user_agent = agent,
+                                .ca_file = c->fetch_ca_file[0] != '\0' ? c->fetch_ca_file : NULL,
+                                .env_proxies = c->fetch_proxies };
+  struct ocf_ip_addr dns = { .family = 0 };
+  struct ocf_bytes t = ocf_bytes(c->dns_server, strlen(c->dns_server));
+  bool ok = t.n == 0 || ocf_ip_addr_parse_host(t, &dns) == 0 || ocf_ip_addr_parse(t, &dns) == 0;
+  if (!ok || (t.n > 0 && dns.family != 4))
+    return bad_value(c, OCF_CONF_OPT_dns_server, c->dns_server,
+                     "give an IPv4 address such as 192.0.2.1 or 192.0.2.1:5353", err);
+  ocf_uv_set_dns(u, &dns);
+  return ocf_uv_set_fetch(u, &f) == 0 ? 0 : ocf_err_set(err, OCF_ENOMEM, NULL, "out of memory");
 }
 
-void ocf_setup_bootstrap(const struct ocf_conf *c, struct ocf_swarm *sw, const struct ocf_log *log,
-                         uint64_t now_ns)
+/* The Go nodes dial an address without a peer id in this mode, which never works; no more is known
+ * of it. */
+static void explain_local(const struct ocf_log *log)
 {
-  const struct ocf_conf_list *lists[] = { &c->bootstrap_static, &c->bootstrap_source,
+  OCF_LOGF(log, "bootstrap", OCF_LOG_WARN,
+           "mode local names no peer: a node cannot be dialled without its id",
+           OCF_LOG_STR("cure", "give --bootstrap.static=/ip4/127.0.0.1/tcp/43905/p2p/<id>, the id "
+                               "being in the other node's ready line and at its /v1/self"));
+}
+
+int ocf_setup_bootstrap(const struct ocf_conf *c, struct ocf_node *n,
+                        struct ocf_node_boot_store *store, const struct ocf_log *log,
+                        uint64_t now_ns)
+{
+  const struct ocf_conf_list *lists[] = { &c->bootstrap_source, &c->bootstrap_static,
                                           &c->bootstrap_addr };
-  if (c->mode == OCF_CONF_MODE_STANDALONE)
-    return;
-  for (size_t i = 0; i < OCF_ARRAY_LEN(lists); i++) {
-    for (size_t k = 0; k < lists[i]->n; k++)
-      add_peer(lists[i]->v[k], sw, log, now_ns);
+  const char *sources[OCF_ARRAY_LEN(lists) * OCF_CONF_LIST_MAX];
+  struct ocf_node_boot b = { .sources = sources,
+                             .timeout_ns = c->bootstrap_timeout_ns,
+                             .want = c->bootstrap_min_peers,
+                             .store = store };
+  for (size_t i = 0; i < OCF_ARRAY_LEN(lists) && c->mode != OCF_CONF_MODE_STANDALONE; i++) {
+    for (size_t k = 0; k < lists[i]->n && b.n_sources < OCF_ARRAY_LEN(sources); k++)
+      sources[b.n_sources++] = lists[i]->v[k];
   }
+  if (c->mode == OCF_CONF_MODE_LOCAL && b.n_sources == 0)
+    explain_local(log);
+  return ocf_node_bootstrap(n, now_ns, &b);
 }

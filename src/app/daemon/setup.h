@@ -4,6 +4,7 @@
 
 #include "app/conf/conf.h"
 #include "base/core/err.h"
+#include "io/uv/uv.h"
 #include "node/core/node.h"
 
 enum { OCF_SETUP_ADDRS_MAX = 64 };
@@ -30,8 +31,13 @@ OCF_NODISCARD int ocf_setup_public_addr(const char *text, uint16_t port, struct 
 /* Looks the services' hosts up and adds them. 0, OCF_EINVAL, OCF_ENOMEM. */
 OCF_NODISCARD int ocf_setup_services(const struct ocf_conf *c, struct ocf_node *n,
                                      struct ocf_err *err);
-/* The peers that are dialled and kept. One bad entry is logged and skipped. */
-void ocf_setup_bootstrap(const struct ocf_conf *c, struct ocf_swarm *sw, const struct ocf_log *log,
-                         uint64_t now_ns);
+/* How the driver fetches documents and asks the DNS. 0, OCF_EINVAL, OCF_ENOMEM. */
+OCF_NODISCARD int ocf_setup_driver(const struct ocf_conf *c, const char *agent, struct ocf_uv *u,
+                                   struct ocf_err *err);
+/* The peers that are dialled and kept: see ocf_node_bootstrap(). In the mode standalone there are
+ * none. 0 or OCF_ENOMEM. */
+OCF_NODISCARD int ocf_setup_bootstrap(const struct ocf_conf *c, struct ocf_node *n,
+                                      struct ocf_node_boot_store *store, const struct ocf_log *log,
+                                      uint64_t now_ns);
 
 #endif

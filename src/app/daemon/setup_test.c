@@ -202,6 +202,11 @@ static size_t n_book_addrs(void)
   return st.n_book_addrs;
 }
 
+static int bootstrap(void)
+{
+  return ocf_setup_bootstrap(&conf, node, NULL, &node_log, ocf_uv_now());
+}
+
 static void test_good_bootstrap_entries_are_dialled_and_bad_ones_named(void **state)
 {
   char self[OCF_PEERID_TEXT_SIZE], mine[128];
@@ -210,22 +215,62 @@ static void test_good_bootstrap_entries_are_dialled_and_bad_ones_named(void **st
                  ocf_peerid_text(ocf_node_id(node), self));
   PARSE("--bootstrap.static=/ip4/127.0.0.1/tcp/1/p2p/" ID,
         "--bootstrap.static=/ip4/127.0.0.1/tcp/2",
-        "--bootstrap.source=/ip4/127.0.0.1/tcp/3/p2p/" ID, "--bootstrap.source=https://x.example/l",
+        "--bootstrap.source=/ip4/127.0.0.1/tcp/3/p2p/" ID ",/ip4/127.0.0.1/tcp/4/p2p/" ID,
+        "--bootstrap.source=[\"/ip4/127.0.0.1/tcp/5/p2p/" ID "\", \"x\"]",
         "--bootstrap.addr=/ip4/127.0.0.1/udp/4/quic-v1/p2p/" ID, mine);
-  ocf_setup_bootstrap(&conf, ocf_node_swarm(node), &node_log, ocf_uv_now());
-  assert_int_equal(n_book_addrs(), 2);
+  assert_int_equal(bootstrap(), 0);
+  assert_int_equal(n_book_addrs(), 4);
   assert_non_null(strstr(lines, "/ip4/127.0.0.1/tcp/2"));
-  assert_non_null(strstr(lines, "must end with /p2p/"));
-  assert_non_null(strstr(lines, "https://x.example/l"));
+  assert_non_null(strstr(lines, "ends in /p2p/"));
   assert_non_null(strstr(lines, "quic-v1"));
   assert_null(strstr(lines, self)); /* a list that all nodes share names each of them */
+  lines[0] = '\0';
+  assert_int_equal(bootstrap(), 0); /* nothing is new */
+  assert_string_equal(lines, "");
+}
+
+static void test_peers_that_left_the_configuration_are_static_no_more(void **state)
+{
+  struct ocf_node_boot_stats st;
+  (void)state;
+  PARSE("--bootstrap.static=/ip4/127.0.0.1/tcp/1/p2p/" ID);
+  assert_int_equal(bootstrap(), 0);
+  ocf_node_boot_stats(node, &st);
+  assert_int_equal(st.n_peers, 1);
+  PARSE("--bootstrap.static=");
+  assert_int_equal(bootstrap(), 0);
+  ocf_node_boot_stats(node, &st);
+  assert_int_equal(st.n_peers, 0);
+}
+
+static void test_mode_local_says_why_it_finds_nobody(void **state)
+{
+  (void)state;
+  PARSE("--mode=local");
+  assert_int_equal(bootstrap(), 0);
+  assert_non_null(strstr(lines, "mode local"));
+  assert_non_null(strstr(lines, "--bootstrap.static="));
+}
+
+static void test_the_drivers_options_are_checked(void **state)
+{
+  static const char *const bad[] = { "--dns.server=x", "--dns.server=::1",
+                                     "--dns.server=1.2.3.4:x" };
+  (void)state;
+  for (size_t i = 0; i < OCF_ARRAY_LEN(bad); i++) {
+    PARSE(bad[i]);
+    assert_int_equal(ocf_setup_driver(&conf, "test", uv, &err), OCF_EINVAL);
+    assert_non_null(strstr(err.msg, "dns.server"));
+  }
+  PARSE("--dns.server=127.0.0.1:53", "--fetch.ca_file=/x.pem");
+  assert_int_equal(ocf_setup_driver(&conf, "test", uv, &err), 0);
 }
 
 static void test_a_standalone_node_dials_nobody(void **state)
 {
   (void)state;
   PARSE("--mode=standalone", "--bootstrap.static=/ip4/127.0.0.1/tcp/1/p2p/" ID);
-  ocf_setup_bootstrap(&conf, ocf_node_swarm(node), &node_log, ocf_uv_now());
+  assert_int_equal(bootstrap(), 0);
   assert_int_equal(n_book_addrs(), 0);
 }
 
@@ -255,6 +300,9 @@ static const struct CMUnitTest tests[] = {
   T(test_limits_reach_the_part_that_they_are_named_for),
   N(test_good_bootstrap_entries_are_dialled_and_bad_ones_named),
   N(test_a_standalone_node_dials_nobody),
+  N(test_peers_that_left_the_configuration_are_static_no_more),
+  N(test_mode_local_says_why_it_finds_nobody),
+  N(test_the_drivers_options_are_checked),
   N(test_services_are_added_with_their_defaults_and_unknown_hosts_named),
 };
 

@@ -10,8 +10,7 @@
 
 #define SYNC_EVERY_NS (5 * OCF_NS_PER_S)
 
-/* Makes every folder of `path` that is missing; 0 or -1. */
-static int make_dirs(const char *path)
+int ocf_daemon_make_dirs(const char *path)
 {
   char part[OCF_LMDB_PATH_MAX];
   size_t n = strlen(path);
@@ -56,7 +55,7 @@ int ocf_daemon_store_open(struct ocf_plane *p, struct ocf_err *err)
   struct ocf_lmdb_report rep;
   if (c->registry_memory)
     return 0;
-  if (!store_path(p->d, path) || make_dirs(c->datadir) != 0)
+  if (!store_path(p->d, path) || ocf_daemon_make_dirs(c->datadir) != 0)
     return ocf_err_set(err, OCF_EPERM,
                        "give another folder as datadir, or set registry.memory for a registry in "
                        "memory",

@@ -389,4 +389,5 @@ const struct ocf_env_ops ocf_uv_env_ops = {
   .resolve = ocf_uv_resolve,
   .job = ocf_uv_job,
   .fetch = ocf_uv_fetch,
+  .txt = ocf_uv_txt,
 };

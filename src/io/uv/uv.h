@@ -32,6 +32,8 @@ void ocf_uv_set_turn(struct ocf_uv *u, const struct ocf_uv_turn_ops *ops, void *
 struct ocf_env *ocf_uv_env(struct ocf_uv *u);
 /* How documents are fetched from now on; before the first one, or never. 0 or OCF_ENOMEM. */
 OCF_NODISCARD int ocf_uv_set_fetch(struct ocf_uv *u, const struct ocf_fetch_config *cfg);
+/* TXT look-ups ask this IPv4 server from now on (port 0: 53); any other family: the system's. */
+void ocf_uv_set_dns(struct ocf_uv *u, const struct ocf_ip_addr *server);
 /* Monotonic time in ns. */
 uint64_t ocf_uv_now(void);
 /* Sockets open now. */

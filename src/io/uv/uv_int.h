@@ -22,6 +22,7 @@ struct ocf_uv {
   size_t n_socks, max_socks;
   size_t n_jobs;               /* jobs.c */
   struct ocf_fetcher *fetcher; /* NULL until it is asked for */
+  struct ocf_ip_addr dns;      /* txt.c; family 0: the system's */
   bool ending;                 /* ocf_uv_free() is at work: nothing new begins */
   int hangup_fd;               /* hangup.c */
   uv_poll_t hangup;
@@ -50,6 +51,10 @@ int ocf_uv_job(struct ocf_env *env, void (*run)(void *arg),
                void (*done)(void *arg, uint64_t now_ns), void *arg);
 int ocf_uv_fetch(struct ocf_env *env, const char *url, size_t max_bytes, uint64_t timeout_ns,
                  ocf_fetched_fn fn, void *user);
+
+/* `txt` of the table (txt.c). */
+int ocf_uv_txt(struct ocf_env *env, const char *name, uint64_t timeout_ns, ocf_txt_fn fn,
+               void *user);
 
 /* Closes a TCP handle that is no ocf_sock: a listener's (listen.c). */
 void ocf_uv_close_listening(uv_handle_t *h);

@@ -121,6 +121,7 @@ void ocf_node_boot_apply(struct ocf_node *n)
     for (size_t i = 0; i < next.n; i++)
       done[i] = is_done(b, &next.v[i].addr) || add_one(n, &next.v[i]);
     memcpy(b->done, done, next.n * sizeof(*done));
+    ocf_node_boot_log_errors(n, "all sources", &next, &b->applied);
     ocf_bootlist_fini(&b->applied);
     b->applied = next;
     b->stale = false;
@@ -146,9 +147,10 @@ void ocf_node_boot_stats(const struct ocf_node *n, struct ocf_node_boot_stats *o
 {
   const struct boot *b = &n->boot;
   struct ocf_swarm_peer_info info;
-  *out = (struct ocf_node_boot_stats){ .n_sources = ocf_list_len(&b->asked),
-                                       .n_asking = b->n_asking,
-                                       .from_store = b->from_store };
+  *out = (struct ocf_node_boot_stats){ .n_asking = b->n_asking, .from_store = b->from_store };
+  OCF_LIST_FOREACH (it, &b->asked) {
+    out->n_sources++;
+  }
   for (size_t i = 0; i < b->applied.n; i++) {
     const struct ocf_peerid *peer = &b->applied.v[i].peer;
     if (!is_first(&b->applied, i) || ocf_peerid_eq(peer, ocf_node_id(n)))

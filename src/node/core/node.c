@@ -354,5 +354,6 @@ bool ocf_node_drained(const struct ocf_node *n)
 {
   bool left = n->mesh == NULL || ocf_mesh_left(n->mesh);
   bool done = ocf_relay_n_requests(n->relay) == 0 && !still_sending(n) && left;
-  return n->draining && (done || n->loop.now_ns >= n->drain_until_ns) && n->links.n_lookups == 0;
+  return n->draining && (done || n->loop.now_ns >= n->drain_until_ns) && n->links.n_lookups == 0 &&
+         (n->mesh == NULL || ocf_mesh_n_jobs(n->mesh) == 0);
 }

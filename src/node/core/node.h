@@ -76,9 +76,9 @@ OCF_NODISCARD int ocf_node_add_service(struct ocf_node *n, const struct ocf_node
  * maybe after the node is gone: the structure stays until its driver has ended. */
 struct ocf_node_boot_store {
   /* Reads at most `cap` bytes; *n is 0 when there is none. An error code. */
-  int (*load)(const struct ocf_node_boot_store *s, uint8_t *p, size_t cap, size_t *n);
+  int (*load)(struct ocf_node_boot_store *s, uint8_t *p, size_t cap, size_t *n);
   /* Replaces it, as a whole or not at all. An error code. */
-  int (*save)(const struct ocf_node_boot_store *s, struct ocf_bytes text);
+  int (*save)(struct ocf_node_boot_store *s, struct ocf_bytes text);
 };
 
 struct ocf_node_boot {
@@ -86,7 +86,7 @@ struct ocf_node_boot {
   size_t n_sources;
   uint64_t timeout_ns; /* in which a source must have answered */
   size_t want;         /* with fewer bootstrap peers connected the sources are asked again */
-  const struct ocf_node_boot_store *store; /* borrowed; NULL: nothing is kept */
+  struct ocf_node_boot_store *store; /* borrowed; NULL: nothing is kept */
 };
 /* The bootstrap peers, from now on: every address that the sources name is a static peer of the
  * swarm; peers of an earlier call that they do not name any more are none. Addresses among the

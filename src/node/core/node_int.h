@@ -27,12 +27,12 @@ struct discover {
 
 /* A source that has to be asked: boot_ask.c. */
 struct asked {
-  struct ocf_list link;    /* boot.asked */
-  char *text;              /* as configured, or as an address names it; owned */
-  const char *name;        /* what the DNS is asked for, in `text`'s memory; NULL: `text` is a URL */
-  size_t n_text;           /* bytes of that memory */
-  struct ocf_peerid only;  /* entries of other peers do not count; none: all do */
-  struct boot_call *call;  /* under way */
+  struct ocf_list link;   /* boot.asked */
+  char *text;             /* as configured, or as an address names it; owned */
+  const char *name;       /* what the DNS is asked for, in `text`'s memory; NULL: `text` is a URL */
+  size_t n_text;          /* bytes of that memory */
+  struct ocf_peerid only; /* entries of other peers do not count; none: all do */
+  struct boot_call *call; /* under way */
   struct ocf_bootlist got; /* of its last good answer; errors of its last one */
   int err, status;         /* of its last answer */
   bool answered;           /* there was one */
@@ -42,17 +42,18 @@ struct asked {
 struct boot {
   struct ocf_list asked; /* of asked.link: URLs and DNS names; owned */
   struct ocf_bootlist literal, stored;
-  struct ocf_bootlist applied;    /* what the swarm was told: all of the lists together */
-  bool done[OCF_BOOTLIST_MAX];    /* of each of `applied`: it needs no further attempt */
-  const struct ocf_node_boot_store *store;
-  struct disk_job *job;     /* under way */
-  struct ocf_bytes saved;   /* what is in the store, as far as we know; owned */
+  struct ocf_bootlist applied; /* what the swarm was told: all of the lists together */
+  bool done[OCF_BOOTLIST_MAX]; /* of each of `applied`: it needs no further attempt */
+  struct ocf_node_boot_store *store;
+  struct disk_job *job;   /* under way */
+  struct ocf_bytes saved; /* what is in the store, as far as we know; owned */
   struct ocf_alarm alarm;
   struct ocf_backoff backoff;
   uint64_t timeout_ns;
   size_t want, n_asking;
-  bool waiting;               /* for the alarm */
+  bool waiting; /* for the alarm */
   bool loaded, from_store;
+  bool stale; /* `applied` is not what the lists say: no memory */
   int told_save_err;
 };
 

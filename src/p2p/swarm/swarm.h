@@ -129,6 +129,9 @@ OCF_NODISCARD int ocf_swarm_add_addr(struct ocf_swarm *sw, uint64_t now_ns,
  * trimmed. Errors as ocf_swarm_add_addr(). */
 OCF_NODISCARD int ocf_swarm_add_static(struct ocf_swarm *sw, uint64_t now_ns,
                                        const struct ocf_peerid *peer, const struct ocf_maddr *addr);
+/* Ends that: the peer is as any other one. A connection stays while it is not trimmed, a dial under
+ * way runs to its end, its addresses are forgotten after a while. OCF_ENOENT: it was not static. */
+int ocf_swarm_remove_static(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_peerid *peer);
 /* Sets or clears protection bits of a peer: while any is set its connections are not trimmed. */
 void ocf_swarm_protect(struct ocf_swarm *sw, const struct ocf_peerid *peer, uint32_t set,
                        uint32_t clear);

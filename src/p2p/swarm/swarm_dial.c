@@ -278,6 +278,25 @@ int ocf_swarm_add_static(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf
   return err;
 }
 
+int ocf_swarm_remove_static(struct ocf_swarm *sw, uint64_t now_ns, const struct ocf_peerid *peer)
+{
+  sw->now_ns = now_ns;
+  struct peer *p = ocf_swarm_peer_find(sw, peer);
+  if (p == NULL || !p->is_static)
+    return OCF_ENOENT;
+  p->is_static = false;
+  if (!p->dialling)
+    ocf_wheel_stop(&sw->wheel, &p->timer);
+  ocf_backoff_reset(&p->redial);
+  OCF_LIST_FOREACH (it, &p->addrs) {
+    struct addr *a = OCF_LIST_ENTRY(it, struct addr, link);
+    if (a->src == OCF_SWARM_SRC_CONFIG)
+      a->expires_ns = ocf_time_min(a->expires_ns, ocf_time_add(now_ns, SWARM_AFTER_DOWN_NS));
+  }
+  ocf_swarm_peer_settle(p);
+  return 0;
+}
+
 /* --- names --- */
 
 bool ocf_swarm_dial_effect(struct ocf_swarm *sw, struct ocf_swarm_effect *fx)

@@ -169,7 +169,8 @@ static void act(struct world *w, struct ocf_ops *o)
     if (a != b) {
       struct ocf_maddr m;
       ocf_maddr_from_ip(&b->ip, OCF_MADDR_TCP, &m);
-      err = ocf_swarm_add_static(a->sw, w->now, &b->id, &m);
+      err = x % 4 == 3 ? ocf_swarm_remove_static(a->sw, w->now, &b->id)
+                       : ocf_swarm_add_static(a->sw, w->now, &b->id, &m);
     }
     break;
   case 13: tell_name(a, b, x); break;

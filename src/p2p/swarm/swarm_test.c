@@ -312,6 +312,38 @@ static void test_a_static_peer_is_dialled_again_until_it_is_there(void **state)
   w_free(w);
 }
 
+static void test_a_peer_that_is_static_no_more_is_left_alone(void **state)
+{
+  (void)state;
+  struct world *w = w_new(2);
+  struct ocf_maddr m;
+  struct ocf_swarm *sw = w->n[0].sw;
+  w_start_all(w);
+  ocf_maddr_from_ip(&w->n[1].ip, OCF_MADDR_TCP, &m);
+  assert_int_equal(ocf_swarm_remove_static(sw, w->now, &w->n[1].id), OCF_ENOENT);
+  assert_int_equal(ocf_swarm_add_static(sw, w->now, &w->n[1].id, &m), 0);
+  w_run(w, OCF_NS_PER_S);
+  assert_int_equal(w->n[0].n_up, 1);
+  assert_int_equal(ocf_swarm_remove_static(sw, w->now, &w->n[1].id), 0);
+  assert_int_equal(ocf_swarm_remove_static(sw, w->now, &w->n[1].id), OCF_ENOENT);
+  w_run(w, OCF_NS_PER_S);
+  assert_int_equal(w->n[0].n_down, 0); /* the connection stays */
+  ocf_swarm_disconnect(w->n[1].sw, w->now, &w->n[0].id, 0);
+  w_run(w, 600 * OCF_NS_PER_S);
+  assert_int_equal(w->n[0].n_down, 1);
+  assert_int_equal(w->n[0].n_up, 1);
+  /* taken out while it waits for the next dial: none follows, and in the end it is forgotten */
+  w->n[1].listening = false;
+  assert_int_equal(ocf_swarm_add_static(sw, w->now, &w->n[1].id, &m), 0);
+  w_run(w, OCF_NS_PER_S);
+  assert_int_equal(ocf_swarm_remove_static(sw, w->now, &w->n[1].id), 0);
+  size_t n = stats(&w->n[0]).dials;
+  w_run(w, 1000 * OCF_NS_PER_S);
+  assert_int_equal(stats(&w->n[0]).dials, n);
+  assert_int_equal(ocf_swarm_peer_addrs(sw, w->now, &w->n[1].id, &m, 1), 0);
+  w_free(w);
+}
+
 static void test_a_new_address_is_pushed_and_replaces_the_old(void **state)
 {
   (void)state;
@@ -864,6 +896,7 @@ int main(void)
     cmocka_unit_test(test_simultaneous_dials_leave_both_and_agree_on_the_one_to_use),
     cmocka_unit_test(test_a_surplus_connection_in_use_is_not_closed),
     cmocka_unit_test(test_a_static_peer_is_dialled_again_until_it_is_there),
+    cmocka_unit_test(test_a_peer_that_is_static_no_more_is_left_alone),
     cmocka_unit_test(test_a_new_address_is_pushed_and_replaces_the_old),
     cmocka_unit_test(test_announced_names_are_pushed_and_taken_back),
     cmocka_unit_test(test_names_that_no_peer_would_take_are_not_announced),
