@@ -139,8 +139,8 @@ void ocf_sim_proc_fini(struct ocf_sim_proc *p);
  * other ends hear nothing). No callback is made. Handles stay valid but do nothing until
  * ocf_sim_proc_fini(). */
 void ocf_sim_proc_kill(struct ocf_sim_proc *p, bool power);
-/* Runs and ends the jobs of the process now, and takes no new ones: for an owner who frees what they
- * work on. */
+/* Runs and ends the jobs of the process now, and takes no new ones: for an owner who frees what
+ * they work on. */
 void ocf_sim_proc_end_jobs(struct ocf_sim_proc *p);
 /* A callback was made into the process by someone else than the network: a turn is due. */
 void ocf_sim_proc_touch(struct ocf_sim_proc *p);
