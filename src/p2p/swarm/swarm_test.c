@@ -317,8 +317,8 @@ static void test_a_peer_that_is_static_no_more_is_left_alone(void **state)
   (void)state;
   struct world *w = w_new(2);
   struct ocf_maddr m;
-  struct ocf_swarm *sw = w->n[0].sw;
   w_start_all(w);
+  struct ocf_swarm *sw = w->n[0].sw;
   ocf_maddr_from_ip(&w->n[1].ip, OCF_MADDR_TCP, &m);
   assert_int_equal(ocf_swarm_remove_static(sw, w->now, &w->n[1].id), OCF_ENOENT);
   assert_int_equal(ocf_swarm_add_static(sw, w->now, &w->n[1].id, &m), 0);
