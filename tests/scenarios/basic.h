@@ -38,6 +38,11 @@ void scenario_mesh(struct stage *st);
 void scenario_mesh_wild(struct stage *st);
 void scenario_rush(struct stage *st);
 
+/* boot.c */
+void scenario_bootstrap(struct stage *st);
+void scenario_bootstrap_disk(struct stage *st);
+void scenario_bootstrap_oom(struct stage *st);
+
 /* hostile.c */
 void scenario_hostile_p2p(struct stage *st);
 void scenario_hostile_http(struct stage *st);
@@ -46,5 +51,17 @@ void scenario_truncate(struct stage *st);
 /* oom.c */
 void scenario_oom(struct stage *st);
 void scenario_tight(struct stage *st);
+
+/* registry.c */
+void scenario_reg_join(struct stage *st);
+void scenario_reg_join_10(struct stage *st);
+void scenario_reg_join_30(struct stage *st);
+void scenario_reg_chain(struct stage *st);
+void scenario_reg_leave(struct stage *st);
+void scenario_reg_restart(struct stage *st);
+void scenario_reg_partition(struct stage *st);
+void scenario_reg_newcomer(struct stage *st);
+void scenario_reg_twins(struct stage *st);
+void scenario_reg_route(struct stage *st);
 
 #endif

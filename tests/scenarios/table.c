@@ -22,6 +22,16 @@ static void wild(struct ocf_sim_net_config *cfg, struct ocf_rng *rng)
   cfg->give_up_ns = (10 + ocf_rng_below(rng, 100)) * OCF_NS_PER_S;
 }
 
+/* 20 to 80 ms one way, and one segment in 20 comes late. */
+static void lossy(struct ocf_sim_net_config *cfg, struct ocf_rng *rng)
+{
+  (void)rng;
+  cfg->latency_min_ns = 20 * OCF_NS_PER_MS;
+  cfg->latency_max_ns = 80 * OCF_NS_PER_MS;
+  cfg->jitter_ns = 10 * OCF_NS_PER_MS;
+  cfg->late_permille = 50;
+}
+
 static void slow_link(struct ocf_sim_net_config *cfg, struct ocf_rng *rng)
 {
   (void)rng;
@@ -60,10 +70,25 @@ const struct scenario scenarios[] = {
   { "mesh-rough", scenario_mesh, rough, "the same on a rough network", 1 },
   { "mesh-wild", scenario_mesh_wild, wild, "the same with random resets", 1 },
   { "rush", scenario_rush, NULL, "150 nodes dial one at once", 1 },
+  { "bootstrap", scenario_bootstrap, NULL, "lists of peers are asked for and followed", 3 },
+  { "bootstrap-disk", scenario_bootstrap_disk, NULL, "the last good list outlives a restart", 3 },
+  { "bootstrap-oom", scenario_bootstrap_oom, NULL, "any allocation may fail meanwhile", 1 },
   { "hostile-p2p", scenario_hostile_p2p, NULL, "bad peers are let go in time", 2 },
   { "hostile-http", scenario_hostile_http, NULL, "bad clients are answered or let go", 2 },
   { "truncate", scenario_truncate, NULL, "a connection may break at any byte", 1 },
   { "oom", scenario_oom, NULL, "any allocation may fail", 4 },
   { "tight", scenario_tight, tune_small_buffers, "too little memory sheds load", 1 },
+  { "reg-join", scenario_reg_join, NULL, "3 nodes tell one another what they offer", 2 },
+  { "reg-join-10", scenario_reg_join_10, rough, "10 nodes do, on a rough network", 1 },
+  { "reg-join-30", scenario_reg_join_30, NULL, "30 nodes do", 1 },
+  { "reg-chain", scenario_reg_chain, lossy, "so do nodes in a row, on a slow and lossy network",
+    1 },
+  { "reg-leave", scenario_reg_leave, NULL, "who leaves is gone, who is killed is not alive", 2 },
+  { "reg-restart", scenario_reg_restart, NULL, "a record wins again, with its store or without",
+    2 },
+  { "reg-partition", scenario_reg_partition, NULL, "both sides of a partition write, and heal", 2 },
+  { "reg-newcomer", scenario_reg_newcomer, NULL, "a newcomer takes 1,000 blocks of history", 1 },
+  { "reg-twins", scenario_reg_twins, NULL, "two nodes with one key do not write for ever", 1 },
+  { "reg-route", scenario_reg_route, NULL, "requests find models while workers come and go", 2 },
 };
 const size_t n_scenarios = OCF_ARRAY_LEN(scenarios);
