@@ -13,6 +13,7 @@
 #include "app/daemon/daemon_int.h"
 #include "base/time/time.h"
 #include "crypto/hash/hash.h"
+#include "node/mesh/mesh.h"
 
 enum {
   MAX_IFACES = 32,
@@ -191,7 +192,9 @@ int ocf_daemon_tell_addrs(struct ocf_plane *p)
   }
   int r = ocf_swarm_set_addrs(ocf_node_swarm(p->node), ocf_uv_now(), listen, p->n_p2p, ifaces,
                               n_ifaces, p->d->addrs.public_addrs, p->d->addrs.n_public);
-  return r == OCF_ELIMIT ? 0 : r;
+  if (r != 0 && r != OCF_ELIMIT)
+    return r;
+  return ocf_node_set_public_addrs(p->node, p->d->addrs.public_addrs, p->d->addrs.n_public);
 }
 
 void ocf_daemon_bootstrap(struct ocf_plane *p)
@@ -206,8 +209,6 @@ void ocf_daemon_bootstrap(struct ocf_plane *p)
 static int join_mesh(struct ocf_plane *p, struct ocf_node_config *cfg, struct ocf_err *err)
 {
   struct ocf_daemon *d = p->d;
-  cfg->public_addrs = d->addrs.public_addrs;
-  cfg->n_public_addrs = d->addrs.n_public;
   if (!d->conf->registry_enabled)
     return 0;
   if (p->index > 0) {

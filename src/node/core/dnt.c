@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "fmt/json/json.h"
+#include "registry/record/record.h"
+#include "registry/table/table.h"
 #include "node/core/node_int.h"
 
-enum { PAGE_MAX = 64 * 1024 * 1024, POST_MAX = 256 * 1024, ADDRS_MAX = 16 };
+enum { PAGE_MAX = 64 * 1024 * 1024, POST_MAX = 256 * 1024, ADDRS_MAX = 16, DEFAULT_PORT = 43905 };
 
 static void reply(struct ocf_request *rq, struct ocf_buf *b, int err)
 {
@@ -182,19 +184,39 @@ static void write_multiaddr(struct ocf_json *w, const struct ocf_maddr *addr,
   ocf_json_cstr(w, text);
 }
 
-/* A row that says where it can be reached from everywhere. */
-static void write_public(struct ocf_json *w, const struct ocf_snapshot_row *row)
+/* Where a row says that it can be reached from everywhere, an address or a name; false: nowhere. */
+static bool public_addr(const struct ocf_claims *c, struct ocf_maddr *out)
 {
-  const struct ocf_claims *c = row->claims;
+  uint16_t port = c->public_port != 0 ? c->public_port : DEFAULT_PORT;
+  const uint8_t port_bytes[2] = { (uint8_t)(port >> 8), (uint8_t)port };
   struct ocf_ip_addr ip;
+  struct ocf_maddr_tcp tcp;
+  if (c->public_address.n == 0)
+    return false;
+  if (ocf_ip_addr_parse_host(c->public_address, &ip) == 0) {
+    ip.port = port;
+    ocf_maddr_from_ip(&ip, OCF_MADDR_TCP, out);
+    return !ocf_maddr_is_unspecified(out);
+  }
+  out->n = 0;
+  return ocf_maddr_append(out, OCF_MADDR_DNS, c->public_address) == 0 &&
+         ocf_maddr_append(out, OCF_MADDR_TCP, ocf_bytes(port_bytes, 2)) == 0 &&
+         ocf_maddr_to_tcp(out, &tcp) == 0;
+}
+
+/* Readers take only so many, so that in a large mesh each answer begins at another row. */
+static void write_public(struct ocf_node *n, struct ocf_json *w, const struct ocf_snapshot *s)
+{
+  size_t n_rows = ocf_snapshot_n_rows(s), told = n->n_public_addrs;
+  size_t first = n_rows > OCF_BOOTLIST_MAX ? (size_t)ocf_rng_below(n->loop.rng, n_rows) : 0;
   struct ocf_maddr addr;
-  if (c == NULL || c->public_address.n == 0 || !row->alive)
-    return;
-  if (ocf_ip_addr_parse_host(c->public_address, &ip) != 0)
-    return;
-  ip.port = c->public_port != 0 ? c->public_port : 43905;
-  ocf_maddr_from_ip(&ip, OCF_MADDR_TCP, &addr);
-  write_multiaddr(w, &addr, &row->peer);
+  for (size_t i = 0; i < n_rows && told < OCF_BOOTLIST_MAX; i++) {
+    const struct ocf_snapshot_row *row = ocf_snapshot_row(s, (first + i) % n_rows);
+    if (row->self || !row->alive || row->claims == NULL || !public_addr(row->claims, &addr))
+      continue;
+    write_multiaddr(w, &addr, &row->peer);
+    told++;
+  }
 }
 
 void ocf_node_get_bootstraps(struct ocf_node *n, struct ocf_request *rq)
@@ -206,44 +228,13 @@ void ocf_node_get_bootstraps(struct ocf_node *n, struct ocf_request *rq)
   ocf_json_object(&w);
   ocf_json_key(&w, "bootstraps");
   ocf_json_array(&w);
-  for (size_t i = 0; i < n->cfg.n_public_addrs; i++)
-    write_multiaddr(&w, &n->cfg.public_addrs[i], ocf_node_id(n));
-  for (size_t i = 0; s != NULL && i < ocf_snapshot_n_rows(s); i++) {
-    if (!ocf_snapshot_row(s, i)->self)
-      write_public(&w, ocf_snapshot_row(s, i));
-  }
+  for (size_t i = 0; i < n->n_public_addrs; i++)
+    write_multiaddr(&w, &n->public_addrs[i], ocf_node_id(n));
+  if (s != NULL)
+    write_public(n, &w, s);
   ocf_json_array_end(&w);
   ocf_json_object_end(&w);
   ocf_snapshot_unref(s);
-  reply(rq, &b, ocf_json_end(&w));
-}
-
-/* ---- what the table did not believe ---- */
-
-void ocf_node_get_refused(struct ocf_node *n, struct ocf_request *rq)
-{
-  struct ocf_table_event ev;
-  struct ocf_buf b;
-  char text[OCF_PEERID_TEXT_SIZE];
-  ocf_buf_init(&b, n->loop.alloc, PAGE_MAX);
-  struct ocf_json w = ocf_json_to(&b);
-  ocf_json_object(&w);
-  ocf_json_key(&w, "refused");
-  ocf_json_array(&w);
-  for (size_t i = 0; n->mesh != NULL && ocf_table_refusal(ocf_mesh_table(n->mesh), i, &ev); i++) {
-    ocf_json_object(&w);
-    ocf_json_key(&w, "peer");
-    ocf_json_cstr(&w, ocf_peerid_text(&ev.peer, text));
-    ocf_json_key(&w, "announced_by");
-    ocf_json_cstr(&w, ocf_peerid_text(&ev.author, text));
-    ocf_json_key(&w, "verdict");
-    ocf_json_cstr(&w, ocf_table_verdict_text(ev.verdict));
-    ocf_json_key(&w, "seconds_ago");
-    ocf_json_u64(&w, (n->loop.now_ns - OCF_MIN(ev.at_ns, n->loop.now_ns)) / OCF_NS_PER_S);
-    ocf_json_object_end(&w);
-  }
-  ocf_json_array_end(&w);
-  ocf_json_object_end(&w);
   reply(rq, &b, ocf_json_end(&w));
 }
 

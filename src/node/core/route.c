@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "http/h1/path.h"
+#include "base/buf/buf.h"
+#include "registry/table/snapshot.h"
 #include "node/core/node_int.h"
 #include "route/body/body.h"
 #include "route/match/match.h"
@@ -102,7 +104,10 @@ static bool next(struct ocf_chooser *c, struct ocf_hop *out)
 static void result(struct ocf_chooser *c, unsigned status, int err)
 {
   struct routed *q = OCF_CONTAINER_OF(c, struct routed, chooser);
+  const struct ocf_peerid *peer = &q->tried[(q->n_tried - 1) % OCF_POLICY_TRIED_MAX];
   (void)status;
+  if (err == OCF_EUNREACH && q->node->mesh != NULL)
+    ocf_mesh_unreachable(q->node->mesh, peer);
   if (err != 0)
     uncount(q);
 }

@@ -1,6 +1,7 @@
 /* Who was heard of late. A node's pings may come before its record does, and a node that has just
  * come has heard nobody: whoever hears a new one gives a sign of life of its own. */
 #include "node/mesh/mesh_int.h"
+#include "base/rng/rng.h"
 
 enum { HEARD_MAX = 4096, NEW_AFTER_S = 120, ANSWER_MS = 500, ANSWER_EVERY_S = 2 };
 

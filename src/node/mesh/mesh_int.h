@@ -6,9 +6,16 @@
 #ifndef OCF_NODE_MESH_MESH_INT_H
 #define OCF_NODE_MESH_MESH_INT_H
 
+#include "base/buf/buf.h"
 #include "base/ds/list.h"
 #include "base/ds/lru.h"
 #include "base/ds/map.h"
+#include "base/log/log.h"
+#include "base/mem/alloc.h"
+#include "base/time/time.h"
+#include "multi/cid/cid.h"
+#include "multi/maddr/maddr.h"
+#include "multi/peerid/peerid.h"
 #include "node/links/links.h"
 #include "node/mesh/mesh.h"
 #include "obs/metric/metric.h"
