@@ -103,6 +103,8 @@ static void test_a_hangup_applies_good_files_and_ignores_bad_ones(void **state)
   assert_true(all_answer(port, 413));
   assert_int_equal(get(port, "/v1/self", buf, sizeof(buf)), 200);
   assert_non_null(strstr(buf, "/ip4/203.0.113.9/tcp/43905"));
+  assert_int_equal(get(port, "/v1/dnt/bootstraps", buf, sizeof(buf)), 200);
+  assert_non_null(strstr(buf, "{\"bootstraps\":[\"/ip4/203.0.113.9/tcp/43905/p2p/12D3Koo"));
   assert_true(wait_for_log("option changed", 2));
   assert_int_equal(n_in_log("option=http.body_limit from=0B to=10B"), 1);
   assert_int_equal(n_in_log("option=public-addr"), 1);
@@ -126,6 +128,8 @@ static void test_a_hangup_applies_good_files_and_ignores_bad_ones(void **state)
   assert_true(all_answer(port, 404));
   assert_int_equal(get(port, "/v1/self", buf, sizeof(buf)), 200);
   assert_null(strstr(buf, "203.0.113.9"));
+  assert_int_equal(get(port, "/v1/dnt/bootstraps", buf, sizeof(buf)), 200);
+  assert_non_null(strstr(buf, "{\"bootstraps\":[]}"));
   assert_int_equal(kill(getpid(), SIGTERM), 0);
   join(&node);
 }

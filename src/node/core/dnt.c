@@ -238,6 +238,35 @@ void ocf_node_get_bootstraps(struct ocf_node *n, struct ocf_request *rq)
   reply(rq, &b, ocf_json_end(&w));
 }
 
+/* ---- what the table did not believe ---- */
+
+void ocf_node_get_refused(struct ocf_node *n, struct ocf_request *rq)
+{
+  struct ocf_table_event ev;
+  struct ocf_buf b;
+  char text[OCF_PEERID_TEXT_SIZE];
+  ocf_buf_init(&b, n->loop.alloc, PAGE_MAX);
+  struct ocf_json w = ocf_json_to(&b);
+  ocf_json_object(&w);
+  ocf_json_key(&w, "refused");
+  ocf_json_array(&w);
+  for (size_t i = 0; n->mesh != NULL && ocf_table_refusal(ocf_mesh_table(n->mesh), i, &ev); i++) {
+    ocf_json_object(&w);
+    ocf_json_key(&w, "peer");
+    ocf_json_cstr(&w, ocf_peerid_text(&ev.peer, text));
+    ocf_json_key(&w, "announced_by");
+    ocf_json_cstr(&w, ocf_peerid_text(&ev.author, text));
+    ocf_json_key(&w, "verdict");
+    ocf_json_cstr(&w, ocf_table_verdict_text(ev.verdict));
+    ocf_json_key(&w, "seconds_ago");
+    ocf_json_u64(&w, (n->loop.now_ns - OCF_MIN(ev.at_ns, n->loop.now_ns)) / OCF_NS_PER_S);
+    ocf_json_object_end(&w);
+  }
+  ocf_json_array_end(&w);
+  ocf_json_object_end(&w);
+  reply(rq, &b, ocf_json_end(&w));
+}
+
 /* ---- POST and DELETE of this node's own row ---- */
 
 /* A body that is read whole. */

@@ -186,6 +186,7 @@ void ocf_node_free(struct ocf_node *n)
   ocf_node_offers_free(n);
   ocf_node_discover_free(n);
   ocf_node_boot_free(n);
+  ocf_alloc_put(n->loop.alloc, n->public_addrs, n->n_public_addrs * sizeof(*n->public_addrs));
   ocf_relay_free(n->relay);
   ocf_node_gathers_free(n);
   ocf_node_streams_free(n);
@@ -215,6 +216,21 @@ void ocf_node_set_config(struct ocf_node *n, uint64_t now_ns, const struct ocf_n
   n->cfg.policy = cfg->policy;
   ocf_policy_set(&n->policy, cfg->policy);
   ocf_relay_set_config(n->relay, &cfg->relay);
+}
+
+int ocf_node_set_public_addrs(struct ocf_node *n, const struct ocf_maddr *addrs, size_t n_addrs)
+{
+  struct ocf_maddr *copy = NULL;
+  if (n_addrs > 0) {
+    copy = ocf_alloc_get(n->loop.alloc, n_addrs * sizeof(*addrs));
+    if (copy == NULL)
+      return OCF_ENOMEM;
+    memcpy(copy, addrs, n_addrs * sizeof(*addrs));
+  }
+  ocf_alloc_put(n->loop.alloc, n->public_addrs, n->n_public_addrs * sizeof(*addrs));
+  n->public_addrs = copy;
+  n->n_public_addrs = n_addrs;
+  return 0;
 }
 
 const struct ocf_peerid *ocf_node_id(const struct ocf_node *n)

@@ -34,9 +34,7 @@ struct ocf_node_config {
   struct ocf_mesh_config mesh;    /* `key`, `role` and `version` are filled by the node */
   struct ocf_snapshot_slot *slot; /* a plane that is no member routes by another's snapshots */
   enum ocf_policy_kind policy;
-  size_t body_scan_max;                 /* bytes of a body that are held until its route is known */
-  const struct ocf_maddr *public_addrs; /* told by /v1/dnt/bootstraps; borrowed */
-  size_t n_public_addrs;
+  size_t body_scan_max; /* bytes of a body that are held until its route is known */
   const struct ocf_metric_info *build_info; /* borrowed */
   size_t n_build_info;
   /* For a node that is one of several planes: asks the others for what they count and returns how
@@ -60,6 +58,11 @@ void ocf_node_free(struct ocf_node *n);
 /* Takes over from `cfg` what may change while the node runs: all of `relay` and p2p_route_open. It
  * holds for what begins from now on; a time-out that is running keeps its length. */
 void ocf_node_set_config(struct ocf_node *n, uint64_t now_ns, const struct ocf_node_config *cfg);
+
+/* Addresses at which everybody can reach this node: /v1/dnt/bootstraps tells them. Replaces those
+ * of the last call; copied. 0 or OCF_ENOMEM. */
+OCF_NODISCARD int ocf_node_set_public_addrs(struct ocf_node *n, const struct ocf_maddr *addrs,
+                                            size_t n_addrs);
 
 /* A service of this node, with what it is known for. */
 struct ocf_node_service {

@@ -70,6 +70,8 @@ struct ocf_node {
   struct ocf_bytes protocols[16];
   struct discover discover;
   struct boot boot;
+  struct ocf_maddr *public_addrs; /* owned */
+  size_t n_public_addrs;
   struct ocf_list offers; /* of offer.link; owned by offers.c */
   struct ocf_deferred offers_changed;
   struct ocf_alarm offers_later;
