@@ -260,7 +260,9 @@ class Conn:
         self.reply(rq, b'{"slow":true}')
 
     def do_big(self, rq):
-        """n bytes as fast as they are taken."""
+        """n bytes as fast as they are taken, by way of a kernel buffer of a size that may be given."""
+        if "sndbuf" in rq.query:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, rq.number("sndbuf", 0))
         left, block = rq.number("n", 1 << 20), bytes(range(256)) * 256
         self.send(rq, b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n" % left)
         while left:

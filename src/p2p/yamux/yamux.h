@@ -83,12 +83,13 @@ struct ocf_yamux_rate {
 };
 
 struct ocf_yamux_config {
-  bool dialler;             /* dialler: odd ids; listener: even ids */
-  uint32_t max_inbound;     /* streams the peer may have open; one more is answered with a reset */
-  uint32_t max_outbound;    /* streams of ours; one more must wait (OCF_EAGAIN) */
-  bool ack_on_call;         /* inbound streams are acknowledged by ocf_yamux_ack() only */
-  uint32_t window_max;      /* a stream's receive window grows up to this */
-  uint64_t growth_max;      /* sum of what all receive windows have grown beyond the initial one */
+  bool dialler;          /* dialler: odd ids; listener: even ids */
+  uint32_t max_inbound;  /* streams the peer may have open; one more is answered with a reset */
+  uint32_t max_outbound; /* streams of ours; one more must wait (OCF_EAGAIN) */
+  bool ack_on_call;      /* inbound streams are acknowledged by ocf_yamux_ack() only */
+  uint32_t window_max;   /* a stream's receive window grows up to this */
+  uint64_t growth_max; /* no window grows once the sum of what all have grown beyond the initial one
+                          and of what was delivered and not yet consumed reaches this */
   uint64_t keepalive_ns;    /* ping after this long without received bytes; 0 = never */
   uint64_t ping_timeout_ns; /* silence after a ping that ends the session */
   uint64_t

@@ -121,6 +121,58 @@ static void test_all_windows_share_the_growth_of_the_connection(void **state)
   rig_fini(&r);
 }
 
+static void test_what_slow_readers_hold_leaves_no_room_for_growth(void **state)
+{
+  struct rig r;
+  struct ocf_yamux_config c = rig_config(false);
+  (void)state;
+  c.rtt_interval_ns = 3600 * SEC;
+  c.keepalive_ns = 0;
+  c.growth_max = 3 * OCF_YAMUX_WINDOW;
+  rig_init(&r, &c);
+  make_rtt(&r, SEC);
+  struct ocf_yamux_stream *slow[3], *fast = accept_stream(&r, 1);
+  for (uint32_t i = 0; i < OCF_ARRAY_LEN(slow); i++) {
+    slow[i] = accept_stream(&r, 3 + 2 * i);
+    (void)flush(&r);
+    (void)feed(&r, TYPE_DATA, 0, slow[i]->id, OCF_YAMUX_WINDOW);
+  }
+  assert_int_equal(refill(&r, fast, 1), OCF_YAMUX_WINDOW / 2);
+  assert_int_equal(ocf_yamux_stats(r.y)->growth_bytes, 0);
+  r.now += 4 * SEC; /* it took its time, so its own window does not grow */
+  ocf_yamux_consumed(r.y, r.now, slow[0], OCF_YAMUX_WINDOW);
+  (void)flush(&r);
+  assert_int_equal(refill(&r, fast, 0), OCF_YAMUX_WINDOW / 2);
+  assert_int_equal(refill(&r, fast, 1), OCF_YAMUX_WINDOW / 2 + OCF_YAMUX_WINDOW);
+  rig_fini(&r);
+}
+
+static void test_a_grown_window_shrinks_when_the_reader_has_become_slow(void **state)
+{
+  struct rig r;
+  struct ocf_yamux_config c = rig_config(false);
+  (void)state;
+  c.rtt_interval_ns = 3600 * SEC;
+  c.keepalive_ns = 0;
+  c.growth_max = 64 << 20;
+  rig_init(&r, &c);
+  make_rtt(&r, SEC);
+  struct ocf_yamux_stream *s = accept_stream(&r, 1);
+  (void)flush(&r);
+  while (s->recv_max < 4 << 20)
+    (void)refill(&r, s, 1);
+  assert_int_equal(refill(&r, s, 64 * SEC - 1), 2 << 20);
+  assert_int_equal(refill(&r, s, 64 * SEC), 1 << 20); /* half of the credit is kept back */
+  assert_int_equal(s->recv_max, 3 << 20);
+  assert_int_equal(ocf_yamux_stats(r.y)->growth_bytes, (3 << 20) - OCF_YAMUX_WINDOW);
+  for (int i = 0; i < 20; i++)
+    (void)refill(&r, s, 64 * SEC);
+  assert_int_equal(s->recv_max, OCF_YAMUX_WINDOW);
+  assert_int_equal(ocf_yamux_stats(r.y)->growth_bytes, 0);
+  assert_int_equal(refill(&r, s, 64 * SEC), OCF_YAMUX_WINDOW / 2); /* and no further */
+  rig_fini(&r);
+}
+
 static void test_window_of_a_reader_that_does_not_drain_stays(void **state)
 {
   struct rig r;
@@ -488,6 +540,8 @@ int main(void)
     cmocka_unit_test(test_no_credit_is_offered_after_the_end),
     cmocka_unit_test(test_window_doubles_when_used_up_within_four_round_trips),
     cmocka_unit_test(test_all_windows_share_the_growth_of_the_connection),
+    cmocka_unit_test(test_what_slow_readers_hold_leaves_no_room_for_growth),
+    cmocka_unit_test(test_a_grown_window_shrinks_when_the_reader_has_become_slow),
     cmocka_unit_test(test_window_of_a_reader_that_does_not_drain_stays),
     cmocka_unit_test(test_writer_stops_exactly_at_the_window),
     cmocka_unit_test(test_updates_of_one_byte_do_not_wake_the_writer),

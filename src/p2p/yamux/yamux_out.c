@@ -76,16 +76,30 @@ static bool emit_refusals(struct ocf_yamux *y, struct ocf_yamux_out *out)
 }
 
 /* How far the receive window of `s` may grow now: it doubles when it was used up in less than four
- * round trips, which only a reader that drains it can bring about. */
+ * round trips, which only a reader that drains it can bring about. What waits for slow readers
+ * already counts against the sum for all: a window is a promise to take so much more. */
 static uint32_t growth(const struct ocf_yamux *y, const struct ocf_yamux_stream *s, uint64_t now_ns)
 {
   if (y->rtt_ns == 0 || now_ns - s->epoch_ns >= 4 * y->rtt_ns)
     return 0;
-  if (y->st.growth_bytes >= y->cfg.growth_max || s->recv_max >= y->cfg.window_max)
+  const uint64_t taken = y->st.growth_bytes + y->st.held_bytes;
+  if (taken >= y->cfg.growth_max || s->recv_max >= y->cfg.window_max)
     return 0;
-  uint64_t left = y->cfg.growth_max - y->st.growth_bytes;
+  uint64_t left = y->cfg.growth_max - taken;
   uint32_t by = OCF_MIN(s->recv_max, y->cfg.window_max - s->recv_max);
   return (uint32_t)OCF_MIN(by, left);
+}
+
+/* How much of the credit of `s` is kept back, so that its window becomes smaller: when using it up
+ * took so long that a smaller one would do. A reader that stalls from time to time thus comes to
+ * hold less at each time. */
+static uint32_t shrinkage(const struct ocf_yamux *y, const struct ocf_yamux_stream *s,
+                          uint64_t now_ns)
+{
+  const uint64_t slow_ns = OCF_MAX(64 * y->rtt_ns, 100 * OCF_NS_PER_MS);
+  if (s->recv_max == OCF_YAMUX_WINDOW || now_ns - s->epoch_ns < slow_ns)
+    return 0;
+  return OCF_MIN(s->credit / 2, s->recv_max - OCF_YAMUX_WINDOW);
 }
 
 static bool emit_rst(struct ocf_yamux *y, struct ocf_yamux_stream *s, struct ocf_yamux_out *out)
@@ -104,7 +118,8 @@ static bool emit_ctl(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_stre
   if ((s->pend & PEND_RST) != 0)
     return emit_rst(y, s, out);
   uint32_t more = (s->pend & PEND_WINDOW) != 0 ? growth(y, s, now_ns) : 0;
-  uint32_t credit = (s->pend & PEND_WINDOW) != 0 ? s->credit + more : 0;
+  uint32_t less = (s->pend & PEND_WINDOW) != 0 ? shrinkage(y, s, now_ns) : 0;
+  uint32_t credit = (s->pend & PEND_WINDOW) != 0 ? s->credit + more - less : 0;
   uint16_t flags = (uint16_t)(((s->pend & PEND_SYN) != 0 ? FLAG_SYN : 0) |
                               ((s->pend & PEND_ACK) != 0 ? FLAG_ACK : 0) |
                               ((s->pend & PEND_FIN) != 0 ? FLAG_FIN : 0));
@@ -113,9 +128,11 @@ static bool emit_ctl(struct ocf_yamux *y, uint64_t now_ns, struct ocf_yamux_stre
   if (credit != 0) {
     s->credit = 0;
     s->recv_max += more;
+    s->recv_max -= less;
     s->recv_window += credit;
     s->epoch_ns = now_ns;
     y->st.growth_bytes += more;
+    y->st.growth_bytes -= less;
     y->st.credit_out += credit;
     y->st.window_updates_out++;
     OCF_ASSERT((uint64_t)s->recv_window + s->held <= s->recv_max);
