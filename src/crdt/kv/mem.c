@@ -20,6 +20,7 @@ struct entry {
   struct entry *next_changed;
   struct value now, old; /* `old` means something only while `changed` */
   bool changed;
+  bool any_live; /* this one or one below, so that seeks pass over what the transaction deleted */
   int8_t height;
   uint16_t key_n;
   uint8_t key[];
@@ -58,9 +59,15 @@ static int height(const struct entry *e)
   return e == NULL ? 0 : e->height;
 }
 
+static bool any_live(const struct entry *e)
+{
+  return e != NULL && e->any_live;
+}
+
 static void measure(struct entry *e)
 {
   e->height = (int8_t)(OCF_MAX(height(e->kid[0]), height(e->kid[1])) + 1);
+  e->any_live = e->now.live || any_live(e->kid[0]) || any_live(e->kid[1]);
 }
 
 /* Lifts the kid on `side` above its parent. */
@@ -122,18 +129,40 @@ static struct entry *find(const struct mem *m, struct ocf_bytes key)
   return e;
 }
 
-/* The least entry whose key is >= `key`, or > `key` when `after`. */
-static struct entry *least_from(const struct mem *m, struct ocf_bytes key, bool after)
+/* The least live entry in the tree of `e`, which has one. */
+static struct entry *first_live(struct entry *e)
 {
-  struct entry *best = NULL;
-  for (struct entry *e = m->root; e != NULL;) {
-    int c = compare(key, e);
-    bool take = c < 0 || (c == 0 && !after);
-    if (take)
-      best = e;
-    e = e->kid[!take];
+  for (;;) {
+    if (any_live(e->kid[0]))
+      e = e->kid[0];
+    else if (e->now.live)
+      return e;
+    else
+      e = e->kid[1];
   }
-  return best;
+}
+
+/* The least live entry whose key is >= `key`: among those on the way down that are not smaller,
+ * from the last one up, it or what is right of it. */
+static struct entry *least_from(const struct mem *m, struct ocf_bytes key)
+{
+  struct entry *way[DEPTH_MAX];
+  size_t n = 0;
+  int c = 1;
+  for (struct entry *e = m->root; e != NULL && c != 0; e = e->kid[c > 0]) {
+    OCF_ASSERT(n < DEPTH_MAX);
+    c = compare(key, e);
+    if (c <= 0)
+      way[n++] = e;
+  }
+  while (n > 0) {
+    struct entry *e = way[--n];
+    if (e->now.live)
+      return e;
+    if (any_live(e->kid[1]))
+      return first_live(e->kid[1]);
+  }
+  return NULL;
 }
 
 /* Takes the entry at the end of `w` out of the tree. With two kids its successor takes its place.
@@ -241,9 +270,21 @@ static int entry_get(struct mem *m, struct ocf_bytes key, struct entry **out)
   return 0;
 }
 
+/* `e` lives or died: those above it must know. */
+static void tell_above(struct mem *m, struct entry *e)
+{
+  struct path w;
+  struct entry **at = locate(m, ocf_bytes(e->key, e->key_n), &w);
+  OCF_ASSERT(*at == e);
+  measure(e);
+  while (w.n > 0)
+    measure(*w.at[--w.n]);
+}
+
 /* Gives `e` another present value, keeping the committed one for an abort. */
 static void entry_set(struct mem *m, struct entry *e, struct value v)
 {
+  bool flips = e->now.live != v.live;
   if (e->changed) {
     value_drop(m, &e->now);
   } else {
@@ -253,6 +294,8 @@ static void entry_set(struct mem *m, struct entry *e, struct value v)
     m->changed = e;
   }
   e->now = v;
+  if (flips)
+    tell_above(m, e);
 }
 
 /* ---- the operations ---- */
@@ -296,9 +339,7 @@ static int mem_seek(struct ocf_kv *kv, struct ocf_bytes from, struct ocf_bytes *
                     struct ocf_bytes *val)
 {
   struct mem *m = mem_of(kv);
-  struct entry *e = least_from(m, from, false);
-  while (e != NULL && !e->now.live) /* deleted in this transaction */
-    e = least_from(m, ocf_bytes(e->key, e->key_n), true);
+  struct entry *e = least_from(m, from);
   if (e == NULL)
     return OCF_ENOENT;
   *key = ocf_bytes(e->key, e->key_n);
@@ -316,6 +357,8 @@ static void settle(struct mem *m, bool commit)
       struct value v = e->now;
       e->now = e->old;
       e->old = v;
+      if (e->now.live != v.live)
+        tell_above(m, e);
     }
     value_drop(m, &e->old);
     e->changed = false;

@@ -213,6 +213,8 @@ int ocf_merkle_complete_some(struct ocf_merkle *m, size_t budget)
   while (budget > 0 && (rc = pop_ready(m, id)) > 0) {
     budget--;
     rc = complete(m, id, &budget);
+    if (rc == 0 && m->n_changes >= TURN_CHANGES && (rc = keep_ready(m)) == 0)
+      rc = ocf_merkle_relieve(m, TURN_CHANGES);
     if (rc != 0)
       return rc;
   }
@@ -230,14 +232,19 @@ int ocf_merkle_store(struct ocf_merkle *m, uint64_t now_ns, const uint8_t id[ID]
                      const struct origin *o)
 {
   struct row_key b = ocf_merkle_row1('b', id), a = ocf_merkle_row1('a', id);
+  struct row_key p = ocf_merkle_row1('p', id);
   struct block_state s = { 0, d->priority, 0 };
   int err = ocf_merkle_put_row(m, &b, node->block);
   if (err == 0)
     err = ocf_merkle_merge(m, id, node->block, d, o);
+  if (err == 0) /* following links cannot be cut */
+    err = ocf_merkle_part(m, id, BLOCK_CHANGES - OCF_MIN(node->n_links, (size_t)BLOCK_CHANGES - 1));
   if (err == 0)
     err = follow_links(m, now_ns, id, node, o->by, &s.missing);
   if (err == 0)
     err = ocf_merkle_put_state(m, id, &s);
+  if (err == 0 && m->unfinished)
+    err = ocf_merkle_del_row(m, &p);
   if (err != 0)
     return err;
   m->n.blocks++;

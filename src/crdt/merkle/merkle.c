@@ -61,7 +61,7 @@ static void init(struct ocf_merkle *m, const struct ocf_merkle_config *cfg, uint
   ocf_buf_init(&m->own_key, cfg->a, cfg->block_bytes_max);
   ocf_buf_init(&m->row, cfg->a, OCF_KV_VALUE_MAX);
   ocf_buf_init(&m->delta, cfg->a, cfg->block_bytes_max);
-  ocf_buf_init(&m->block, cfg->a, cfg->block_bytes_max);
+  ocf_buf_init(&m->block, cfg->a, BLOCK_BYTES_LIMIT);
   ocf_buf_init(&m->tx, cfg->a, 64 * (cfg->round_max + OWN_MAX));
   ocf_buf_init(&m->told, cfg->a, TOLD_MAX);
   m->opened_ns = now_ns;
@@ -72,7 +72,9 @@ static void init(struct ocf_merkle *m, const struct ocf_merkle_config *cfg, uint
 /* What the store says about the work that waits. */
 static int load(struct ocf_merkle *m)
 {
+  struct ocf_bytes rest, val;
   int err = ocf_merkle_load_counts(m);
+  int part = err == 0 ? ocf_merkle_seek(m, 'p', NULL, 0, &rest, &val) : err;
   m->n_ready = 0;
   m->ready_stored = m->n.incomplete > 0;
   m->more_missing = m->n.incomplete > 0;
@@ -81,7 +83,10 @@ static int load(struct ocf_merkle *m)
   memset(m->search_at, 0, ID);
   m->dirty = m->n.incomplete > 0;
   m->changed = false;
-  return err;
+  m->n_changes = 0;
+  m->unfinished = part == 0;
+  m->finish_ns = 0;
+  return part == OCF_ENOENT ? err : part;
 }
 
 int ocf_merkle_open(const struct ocf_merkle_config *cfg, uint64_t now_ns, struct ocf_merkle **out)
@@ -143,20 +148,33 @@ int ocf_merkle_settle(struct ocf_merkle *m, int err)
   return m->err != 0 ? m->err : err;
 }
 
+static int commit(struct ocf_merkle *m)
+{
+  OCF_ASSERT(m->n_ready == 0);
+  int err = ocf_merkle_save_counts(m);
+  if (err == 0)
+    err = ocf_kv_commit(m->cfg.kv);
+  if (err != 0)
+    return err;
+  m->stats.commits++;
+  m->changed = false;
+  m->n_changes = 0;
+  return 0;
+}
+
+int ocf_merkle_relieve(struct ocf_merkle *m, size_t limit)
+{
+  return m->changed && m->n_changes >= limit ? commit(m) : 0;
+}
+
 int ocf_merkle_commit(struct ocf_merkle *m, uint64_t now_ns)
 {
   (void)now_ns;
   if (m->err != 0)
     return m->err;
-  if (m->changed) {
-    int err = ocf_merkle_save_counts(m);
-    if (err == 0)
-      err = ocf_kv_commit(m->cfg.kv);
-    if (err != 0)
-      return ocf_merkle_settle(m, err);
-    m->stats.commits++;
-    m->changed = false;
-  }
+  int err = ocf_merkle_relieve(m, 0);
+  if (err != 0)
+    return ocf_merkle_settle(m, err);
   m->n_own_ready = m->n_own;
   m->n_stored_ready = m->stored.n;
   return 0;
@@ -179,7 +197,7 @@ static void look_whether_synced(struct ocf_merkle *m, uint64_t now_ns)
       return;
     ocf_list_remove(&f->fresh);
   }
-  if (ocf_merkle_completing(m) || (m->more_missing && m->search_ns <= now_ns))
+  if (ocf_merkle_completing(m) || m->unfinished || (m->more_missing && m->search_ns <= now_ns))
     return;
   m->synced = m->n.heads > 0 || m->heard || now_ns >= silence_until(m);
 }
@@ -291,7 +309,10 @@ static int take_block(struct ocf_merkle *m, uint64_t now_ns, const uint8_t id[ID
     o = (struct origin){ f->by, f->announced, false, f->adopt };
   if (o.by != NULL)
     o.by->n_fetches++; /* room made for children may take `f`, and its announcer with it */
-  int err = ocf_merkle_settle(m, ocf_merkle_store(m, now_ns, id, &node, &d, &o));
+  int err = ocf_merkle_relieve(m, TURN_CHANGES);
+  if (err == 0)
+    err = ocf_merkle_store(m, now_ns, id, &node, &d, &o);
+  err = ocf_merkle_settle(m, err);
   if (o.by != NULL)
     o.by->n_fetches--;
   ocf_merkle_announcer_put(m, o.by);
@@ -351,6 +372,8 @@ uint64_t ocf_merkle_deadline(const struct ocf_merkle *m)
   uint64_t at = ocf_time_min(m->round_ns, m->repair_ns);
   if (ocf_merkle_completing(m))
     return 0;
+  if (m->unfinished)
+    at = ocf_time_min(at, m->finish_ns);
   at = ocf_time_min(at, ocf_merkle_fetch_deadline(m));
   if (m->more_missing)
     at = ocf_time_min(at, m->search_ns);
@@ -384,13 +407,20 @@ int ocf_merkle_tick(struct ocf_merkle *m, uint64_t now_ns)
     if (m->n.incomplete > 0)
       repair(m);
   }
-  int err = ocf_merkle_fetch_tick(m, now_ns);
+  int err = ocf_merkle_relieve(m, TURN_CHANGES);
+  if (err == 0)
+    err = ocf_merkle_fetch_tick(m, now_ns);
+  if (err == 0)
+    err = ocf_merkle_finish(m, now_ns);
   if (err == 0 && ocf_merkle_completing(m))
     err = ocf_merkle_complete_some(m, m->cfg.work_max);
   if (err == 0)
     err = ocf_merkle_search(m, now_ns, m->cfg.work_max);
+  err = ocf_merkle_settle(m, err);
+  if (err != 0) /* not at once again */
+    m->finish_ns = m->search_ns = ocf_time_add(now_ns, OCF_NS_PER_S);
   look_whether_synced(m, now_ns);
-  return ocf_merkle_settle(m, err);
+  return err;
 }
 
 /* ---- outputs ---- */
@@ -450,7 +480,12 @@ bool ocf_merkle_event(struct ocf_merkle *m, struct ocf_merkle_event *ev)
 {
   if (m->err != 0)
     return false;
-  int err = next_change(m, ev);
+  int err = ocf_merkle_relieve(m, TURN_CHANGES);
+  if (err != 0) {
+    (void)ocf_merkle_settle(m, err); /* the next call tells */
+    return false;
+  }
+  err = next_change(m, ev);
   if (err == 0)
     return true;
   if (err == OCF_ENOMEM || err == OCF_ELIMIT) /* nothing changed; told later */

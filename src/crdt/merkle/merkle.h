@@ -38,8 +38,11 @@
  * bytes per link in the store) and changes not yet told live in the store. A chain of any length is
  * walked and completed without recursion; completing takes `work_max` blocks per tick.
  *
- * Errors. A call that fails with OCF_ENOMEM or OCF_ELIMIT has rolled the whole uncommitted turn
- * back (blocks of it are fetched again); the replica goes on. After OCF_EIO (store failed or
+ * Large turns, and blocks of many thousand elements, are committed in parts of at most about 33,000
+ * changed rows; a block that a kill leaves merged in part is merged to its end after the next open.
+ *
+ * Errors. A call that fails with OCF_ENOMEM or OCF_ELIMIT has rolled back what was not committed
+ * (blocks of it are fetched again); the replica goes on. After OCF_EIO (store failed or
  * corrupt) every call fails with OCF_EIO: free it. Malformed input from peers is OCF_EINVAL and
  * changes nothing.
  *
@@ -227,7 +230,7 @@ struct ocf_merkle_head {
   uint64_t height;
   bool complete; /* false: adopted, see above */
 };
-/* 0, OCF_ENOENT at the end, OCF_EIO. `prev` NULL starts. */
+/* 0, OCF_ENOENT at the end, OCF_EIO. `prev` NULL starts; it may be `out`. */
 OCF_NODISCARD int ocf_merkle_head_next(struct ocf_merkle *m, const struct ocf_merkle_head *prev,
                                        struct ocf_merkle_head *out);
 

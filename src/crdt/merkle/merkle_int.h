@@ -12,6 +12,7 @@
  *   a ID               an adopted head; height
  *   q ID               a block whose completion is not finished; empty
  *   x ID               a banned block; empty
+ *   p ID               a block whose delta was merged and committed in parts, not to its end; empty
  *   e KEY ID           a live element; priority, offset and length of the value in the block
  *   t KEY kind ID      a tombstone; 1 when the element it removes is known, else 0. kind 0: ID is
  *                      a block; kind 1: the digest of an id that is not a block's name
@@ -37,6 +38,8 @@ enum {
   STORED_MAX = 4096,                  /* STORED effects that wait */
   OWN_MAX = 16,                       /* own blocks that wait for their broadcast */
   READY_MAX = 64,                     /* completions held in memory; more go to the store */
+  TURN_CHANGES = 8192,                /* of rows: a turn is committed in parts of about so many */
+  BLOCK_CHANGES = 16384,              /* the same inside one block */
 };
 
 struct ocf_merkle_counts {
@@ -132,6 +135,9 @@ struct ocf_merkle {
   struct ocf_merkle_counts n;
   int err;      /* OCF_EIO, once and for ever */
   bool changed; /* something in the store is not committed */
+  size_t n_changes;
+  bool unfinished;    /* there may be `p` rows */
+  uint64_t finish_ns; /* not before */
 
   struct ocf_map fetches; /* struct fetch by id */
   struct ocf_map announcers;
@@ -204,8 +210,11 @@ bool ocf_merkle_id_after(uint8_t id[ID]);
 /* set.c: the set. */
 int ocf_merkle_clean(struct ocf_buf *dst, struct ocf_bytes text); /* as a rooted path */
 void ocf_merkle_digest(struct ocf_bytes key, uint8_t out[ID]);
+/* The same amount of work again from the start gives the same result, so it may be cut anywhere. */
 int ocf_merkle_merge(struct ocf_merkle *m, const uint8_t id[ID], struct ocf_bytes block,
                      const struct ocf_merkle_delta *d, const struct origin *o);
+/* Commits what was merged of a block so far, when `limit` changes wait. */
+int ocf_merkle_part(struct ocf_merkle *m, const uint8_t id[ID], size_t limit);
 void ocf_merkle_tomb_id(const uint8_t id[ID], char out[64]); /* "/CIQ…", 57 characters */
 
 /* dag.c: blocks, their links and their completion. */
@@ -246,9 +255,12 @@ void ocf_merkle_notes_clear(struct ocf_merkle *m, struct ocf_lru *c);
 /* repair.c: missing blocks that only the store knows of. */
 void ocf_merkle_search_again(struct ocf_merkle *m);
 int ocf_merkle_search(struct ocf_merkle *m, uint64_t now_ns, size_t budget);
+int ocf_merkle_finish(struct ocf_merkle *m, uint64_t now_ns);
 int ocf_merkle_unwanted(struct ocf_merkle *m, const uint8_t id[ID]); /* 1: bad or banned */
 
 /* merkle.c */
+/* Commits when `limit` changes wait. Only between blocks, or when a `p` row stands for the rest. */
+int ocf_merkle_relieve(struct ocf_merkle *m, size_t limit);
 int ocf_merkle_settle(struct ocf_merkle *m, int err); /* after a change: rolls back on error */
 
 #endif

@@ -275,7 +275,7 @@ enum { DEEP = 20000 };
 static void test_a_deep_chain_is_bounded_work(void **state)
 {
   static struct h_node h;
-  struct h_world w = { 0 };
+  struct h_world w = { .unique = true };
   char value[16];
   (void)state;
   h_init(&h, 1);
@@ -300,7 +300,8 @@ static void test_a_deep_chain_is_bounded_work(void **state)
       h_work(&h);
       h_turn(&h);
     }
-    struct h_block *b = h_find(&w, h.asked[0]);
+    struct h_block *b = &w.b[DEEP - 1 - h.m->n.blocks];
+    assert_memory_equal(b->id, h.asked[0], ID);
     h.n_asked = 0;
     assert_int_equal(give(&h, b), 0);
   }
@@ -876,6 +877,192 @@ static void test_a_full_store_is_no_end(void **state)
   h_free(&h);
 }
 
+/* A store that takes so many changes in a transaction, as store/lmdb does, and counts commits. */
+struct narrow_kv {
+  struct ocf_kv kv;
+  struct ocf_kv *real;
+  size_t n, most, n_commits, kill_at; /* kill_at: this commit and all later ones fail */
+};
+
+static struct narrow_kv *narrow(struct ocf_kv *kv)
+{
+  return OCF_CONTAINER_OF(kv, struct narrow_kv, kv);
+}
+
+static int n_get(struct ocf_kv *kv, struct ocf_bytes key, struct ocf_bytes *val)
+{
+  return ocf_kv_get(narrow(kv)->real, key, val);
+}
+
+static int n_put(struct ocf_kv *kv, struct ocf_bytes key, struct ocf_bytes val)
+{
+  return ++narrow(kv)->n > 32768 ? OCF_ELIMIT : ocf_kv_put(narrow(kv)->real, key, val);
+}
+
+static int n_del(struct ocf_kv *kv, struct ocf_bytes key)
+{
+  return ++narrow(kv)->n > 32768 ? OCF_ELIMIT : ocf_kv_del(narrow(kv)->real, key);
+}
+
+static int n_seek(struct ocf_kv *kv, struct ocf_bytes from, struct ocf_bytes *key,
+                  struct ocf_bytes *val)
+{
+  return ocf_kv_seek(narrow(kv)->real, from, key, val);
+}
+
+static void n_abort(struct ocf_kv *kv)
+{
+  narrow(kv)->n = 0;
+  ocf_kv_abort(narrow(kv)->real);
+}
+
+static int n_commit(struct ocf_kv *kv)
+{
+  struct narrow_kv *s = narrow(kv);
+  s->most = OCF_MAX(s->most, s->n);
+  s->n = 0;
+  if (s->kill_at != 0 && s->n_commits + 1 >= s->kill_at) {
+    n_abort(kv);
+    return OCF_EIO;
+  }
+  s->n_commits++;
+  return ocf_kv_commit(s->real);
+}
+
+static uint64_t n_bytes(const struct ocf_kv *kv)
+{
+  return ocf_kv_bytes(OCF_CONTAINER_OF_CONST(kv, struct narrow_kv, kv)->real);
+}
+
+static const struct ocf_kv_ops narrow_ops = { n_get,    n_put,   n_del,  n_seek,
+                                              n_commit, n_abort, n_bytes };
+
+enum { MANY = 20000 };
+
+/* A block of MANY elements and as many tombstones of another one's. */
+static struct h_block *huge_block(struct h_world *w, const struct h_block *link, const char *value)
+{
+  struct ocf_alloc a;
+  struct ocf_buf delta, block;
+  char key[16], text[64];
+  uint8_t cid[OCF_CID_BLOCK_SIZE] = { 0 };
+  struct ocf_bytes view = ocf_bytes(cid, sizeof(cid));
+  ocf_alloc_init(&a);
+  ocf_buf_init(&delta, &a, 8 << 20);
+  ocf_buf_init(&block, &a, 8 << 20);
+  for (int i = 0; i < MANY; i++) {
+    (void)snprintf(key, sizeof(key), "/%d", i);
+    struct ocf_merkle_element e = { ocf_bytes(key, strlen(key)), { NULL, 0 }, { NULL, 0 } };
+    e.value = ocf_bytes(value, strlen(value));
+    assert_int_equal(ocf_merkle_delta_add(&delta, OCF_MERKLE_ELEMENTS, &e), 0);
+    if (link == NULL || i % 4 != 0)
+      continue;
+    ocf_merkle_tomb_id(link->id, text);
+    e = (struct ocf_merkle_element){ e.key, ocf_bytes(text, strlen(text)), { NULL, 0 } };
+    assert_int_equal(ocf_merkle_delta_add(&delta, OCF_MERKLE_TOMBSTONES, &e), 0);
+  }
+  assert_int_equal(ocf_merkle_delta_end(&delta, link != NULL ? 2 : 1), 0);
+  if (link != NULL)
+    ocf_merkle_cid(link->id, cid);
+  assert_int_equal(ocf_dagpb_encode(&view, link != NULL, ocf_buf_view(&delta), &block), 0);
+  struct h_block *b = h_add_block(w, ocf_buf_view(&block));
+  ocf_buf_fini(&delta);
+  ocf_buf_fini(&block);
+  return b;
+}
+
+/* Goal: a block with more elements than a transaction takes is merged in parts; whichever part a
+ * kill comes after, the next run ends it, without being told of the block again. */
+static void test_a_huge_block_is_merged_in_parts(void **state)
+{
+  static struct h_node h;
+  struct h_world w;
+  (void)state;
+  world(&w);
+  size_t n_killed = 0;
+  struct h_block *a = huge_block(&w, NULL, "1"), *b = huge_block(&w, a, "2");
+  for (size_t kill = 0; kill < 8; kill++) {
+    struct narrow_kv s = { .kv = { &narrow_ops }, .kill_at = kill };
+    h_init(&h, 1);
+    s.real = h.kv;
+    h.cfg.kv = &s.kv;
+    h.cfg.block_bytes_max = 2 << 20;
+    h.no_table = true;
+    h_open(&h);
+    h_say1(&h, b, "p");
+    struct ocf_merkle_effect fx;
+    assert_true(ocf_merkle_effect(h.m, h.now, &fx));
+    int err = give(&h, b);
+    assert_int_equal(err, h.m->err);
+    n_killed += err != 0;
+    if (err == 0)
+      n_killed += give(&h, a) != 0;
+    s.kill_at = 0;
+    h_restart(&h);
+    if (kill == 0)
+      h_say1(&h, b, "p");
+    h_sync(&h, &w, 0);
+    h_tick(&h, 1 * HS);
+    if (stats(&h).blocks < 2) { /* killed before the first part was kept */
+      h_say1(&h, b, "p");
+      h_sync(&h, &w, 0);
+    }
+    h_expect_head(&h, b);
+    h_expect(&h, "/19999", "2");
+    assert_int_equal(stats(&h).rows, MANY);
+    assert_int_equal(stats(&h).elements, 2 * MANY - MANY / 4);
+    assert_int_equal(h_count_rows(&h, 'p'), 0);
+    assert_true(s.most > 8192 && s.most <= 32768);
+    h_check_counts(&h);
+    h_free(&h);
+  }
+  assert_true(n_killed >= 3);
+  h_world_fini(&w);
+}
+
+/* Goal: so do many blocks in one turn, and blocks with as many links as fit. */
+static void test_a_large_turn_is_committed_in_parts(void **state)
+{
+  static struct h_node h;
+  struct h_world w = { .unique = true };
+  struct narrow_kv s = { .kv = { &narrow_ops } };
+  const struct h_block *links[16];
+  char value[16];
+  (void)state;
+  w.cap = 9000;
+  w.b = malloc(w.cap * sizeof(w.b[0]));
+  assert_non_null(w.b);
+  h_init(&h, 1);
+  s.real = h.kv;
+  h.cfg.kv = &s.kv;
+  h.cfg.fetches_max = h.cfg.active_max = h.cfg.per_announcer_max = 20000;
+  h.no_table = true;
+  h_open(&h);
+  for (int i = 0; i < 8000; i++) {
+    (void)snprintf(value, sizeof(value), "/%d", i);
+    links[0] = h_make_block(&w, NULL, 0, value, value, NULL, 1);
+    h_say1(&h, links[0], "p");
+  }
+  struct ocf_merkle_effect fx;
+  while (ocf_merkle_effect(h.m, h.now, &fx))
+    h_effect(&h, &fx);
+  for (size_t i = 0; i < w.n; i++) { /* no turn in between */
+    uint8_t cid[OCF_CID_BLOCK_SIZE];
+    ocf_merkle_cid(w.b[i].id, cid);
+    assert_int_equal(ocf_merkle_block(h.m, h.now, cid, ocf_bytes(w.b[i].p, w.b[i].n)), 0);
+  }
+  h_events(&h);
+  assert_int_equal(h.n_puts, 8000);
+  assert_int_equal(stats(&h).heads, 8000);
+  assert_int_equal(stats(&h).rollbacks, 0);
+  assert_true(s.n_commits > 3 && s.most <= 32768);
+  h.n_asked = 0;
+  h_turn(&h);
+  h_check_counts(&h);
+  h_free(&h);
+  h_world_fini(&w);
+}
+
 /* A store that fails on demand. */
 struct broken_kv {
   struct ocf_kv kv;
@@ -1143,6 +1330,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_links_are_bounded),
   cmocka_unit_test(test_nothing_is_promised_before_the_commit),
   cmocka_unit_test(test_a_full_store_is_no_end),
+  cmocka_unit_test(test_a_huge_block_is_merged_in_parts),
+  cmocka_unit_test(test_a_large_turn_is_committed_in_parts),
   cmocka_unit_test(test_a_failing_store_ends_the_replica),
   cmocka_unit_test(test_out_of_memory_anywhere_is_an_error_and_leaks_nothing),
   cmocka_unit_test(test_a_replica_recovers_from_lack_of_memory),

@@ -1,5 +1,5 @@
-/* Missing blocks that only the store knows of: those that found no room in the table of fetches,
- * those of a run before, those given up long ago. */
+/* Work that only the store knows of: missing blocks that found no room in the table of fetches, or
+ * were wanted by a run before, or given up long ago; blocks that were merged in part. */
 #include <string.h>
 
 #include "crdt/merkle/merkle_int.h"
@@ -74,4 +74,39 @@ int ocf_merkle_search(struct ocf_merkle *m, uint64_t now_ns, size_t budget)
     }
   }
   return 0;
+}
+
+/* One block whose delta was cut by a commit and never came to its end: from the start again. */
+int ocf_merkle_finish(struct ocf_merkle *m, uint64_t now_ns)
+{
+  struct ocf_bytes rest, val;
+  struct ocf_dagpb_node node;
+  struct ocf_merkle_delta d;
+  struct block_state s;
+  struct origin o = { .by = NULL };
+  uint8_t id[ID];
+  if (!m->unfinished || now_ns < m->finish_ns)
+    return 0;
+  int err = ocf_merkle_seek(m, 'p', NULL, 0, &rest, &val);
+  m->unfinished = err != OCF_ENOENT;
+  if (err != 0 || rest.n != ID)
+    return err == OCF_ENOENT ? 0 : err != 0 ? err : OCF_EIO;
+  memcpy(id, rest.p, ID);
+  struct row_key b = ocf_merkle_row1('b', id), p = ocf_merkle_row1('p', id);
+  if (ocf_merkle_get_state(m, id, &s) == 0)
+    return ocf_merkle_del_row(m, &p);
+  err = ocf_kv_get(m->cfg.kv, row_view(&b), &val);
+  ocf_buf_clear(&m->block);
+  if (err == 0)
+    err = ocf_buf_add(&m->block, val.p, val.n);
+  if (err != 0)
+    return err == OCF_ENOENT ? OCF_EIO : err;
+  if (ocf_dagpb_decode(ocf_buf_view(&m->block), &node) != 0 ||
+      ocf_merkle_delta_parse(node.data, &d) != 0)
+    return OCF_EIO;
+  err = ocf_merkle_store(m, now_ns, id, &node, &d, &o);
+  struct fetch *f = err == 0 ? ocf_merkle_fetch_find(m, id) : NULL;
+  if (f != NULL)
+    ocf_merkle_fetch_drop(m, f);
+  return err;
 }

@@ -60,12 +60,14 @@ int ocf_merkle_has(struct ocf_merkle *m, const struct row_key *k)
 int ocf_merkle_put_row(struct ocf_merkle *m, const struct row_key *k, struct ocf_bytes val)
 {
   m->changed = true;
+  m->n_changes++;
   return ocf_kv_put(m->cfg.kv, row_view(k), val);
 }
 
 int ocf_merkle_del_row(struct ocf_merkle *m, const struct row_key *k)
 {
   m->changed = true;
+  m->n_changes++;
   return ocf_kv_del(m->cfg.kv, row_view(k));
 }
 

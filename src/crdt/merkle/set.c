@@ -195,6 +195,16 @@ static int recount(struct ocf_merkle *m, const struct merge *g, const struct win
   return set_winner(m, g, kd, old, err == 0 ? &now : NULL, key);
 }
 
+int ocf_merkle_part(struct ocf_merkle *m, const uint8_t id[ID], size_t limit)
+{
+  struct row_key p = ocf_merkle_row1('p', id);
+  if (m->n_changes < limit)
+    return 0;
+  m->unfinished = true;
+  int err = ocf_merkle_put_row(m, &p, ocf_bytes(NULL, 0));
+  return err != 0 ? err : ocf_merkle_relieve(m, 0);
+}
+
 /* ---- tombstones ---- */
 
 /* Records one. A known element dies by it. */
@@ -246,6 +256,8 @@ static int merge_tombstones(struct ocf_merkle *m, const struct merge *g,
         continue;
       if (err == 0)
         err = pass == 0 ? bury(m, &t) : recount_if_won(m, g, &t);
+      if (err == 0)
+        err = ocf_merkle_part(m, g->id, BLOCK_CHANGES);
       if (err != 0)
         return err;
     }
@@ -338,7 +350,10 @@ int ocf_merkle_merge(struct ocf_merkle *m, const uint8_t id[ID], struct ocf_byte
   struct ocf_merkle_delta_iter it = ocf_merkle_delta_iter(d, OCF_MERKLE_ELEMENTS);
   struct ocf_merkle_element e;
   int err = d->n[OCF_MERKLE_TOMBSTONES] > 0 ? merge_tombstones(m, &g, d) : 0;
-  while (err == 0 && ocf_merkle_delta_next(&it, &e))
+  while (err == 0 && ocf_merkle_delta_next(&it, &e)) {
     err = merge_element(m, &g, &e);
+    if (err == 0)
+      err = ocf_merkle_part(m, id, BLOCK_CHANGES);
+  }
   return err;
 }

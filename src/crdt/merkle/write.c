@@ -75,7 +75,10 @@ static int write_block(struct ocf_merkle *m, uint64_t now_ns, uint64_t priority)
   struct links l;
   uint8_t id[ID];
   ocf_buf_clear(&m->block);
-  int err = links_collect(m, &l);
+  int err = ocf_merkle_relieve(m, TURN_CHANGES);
+  if (err != 0)
+    return err;
+  err = links_collect(m, &l);
   if (err == 0)
     err = ocf_merkle_delta_end(&m->delta, priority);
   if (err == 0)
