@@ -411,4 +411,80 @@ static inline void h_check_counts(struct h_node *h)
     assert_int_equal(h_count_rows(h, 'w'), 0);
 }
 
+/* ---- small words ---- */
+
+static inline struct h_block *h_block(struct h_world *w, const struct h_block *link,
+                                      const char *key, const char *value, uint64_t priority)
+{
+  return h_make_block(w, &link, link != NULL, key, value, NULL, priority);
+}
+
+static inline struct h_block *h_join(struct h_world *w, const struct h_block *a,
+                                     const struct h_block *b, const char *key, const char *value,
+                                     uint64_t priority)
+{
+  const struct h_block *links[2] = { a, b };
+  return h_make_block(w, links, 2, key, value, NULL, priority);
+}
+
+/* Worlds move their blocks as they grow; these tests keep pointers, so room is made first. */
+static inline void h_world(struct h_world *w)
+{
+  *w = (struct h_world){ .cap = 256 };
+  w->b = malloc(w->cap * sizeof(w->b[0]));
+  assert_non_null(w->b);
+}
+
+static inline struct ocf_merkle_stats h_stats(struct h_node *h)
+{
+  struct ocf_merkle_stats st;
+  ocf_merkle_stats(h->m, &st);
+  return st;
+}
+
+static inline bool h_asked_for(const struct h_node *h, const struct h_block *b)
+{
+  for (size_t i = 0; i < h->n_asked; i++)
+    if (memcmp(h->asked[i], b->id, ID) == 0)
+      return true;
+  return false;
+}
+
+/* Whether one of the published payloads names the block. */
+static inline bool h_was_cast(const struct h_node *h, const uint8_t id[ID])
+{
+  for (size_t i = 0; i < h->n_casts; i++) {
+    struct ocf_merkle_heads heads;
+    struct ocf_cid cid;
+    uint8_t got[ID];
+    assert_int_equal(ocf_merkle_heads_parse(ocf_bytes(h->casts[i].p, h->casts[i].n), &heads), 0);
+    while (ocf_merkle_heads_next(&heads, &cid))
+      if (ocf_merkle_link_id(&cid, got) && memcmp(got, id, ID) == 0)
+        return true;
+  }
+  return false;
+}
+
+static inline void h_clear_casts(struct h_node *h)
+{
+  while (h->n_casts > 0)
+    free(h->casts[--h->n_casts].p);
+}
+
+static inline int h_give(struct h_node *h, const struct h_block *b)
+{
+  uint8_t cid[OCF_CID_BLOCK_SIZE];
+  ocf_merkle_cid(b->id, cid);
+  h_forget(h, b->id);
+  return ocf_merkle_block(h->m, h->now, cid, ocf_bytes(b->p, b->n));
+}
+
+static inline void h_fail_fetch(struct h_node *h, const struct h_block *b, bool permanent)
+{
+  uint8_t cid[OCF_CID_BLOCK_SIZE];
+  ocf_merkle_cid(b->id, cid);
+  h_forget(h, b->id);
+  ocf_merkle_fetch_failed(h->m, h->now, cid, permanent);
+}
+
 #endif
