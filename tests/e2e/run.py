@@ -32,7 +32,7 @@ from wire import Failure
 # and run beside the first; those of the last lane measure, and run alone.
 LANES = [
     ["cases_cli", "cases_http", "cases_smuggling", "cases_answers", "cases_engine"],
-    ["cases_transport", "cases_slow", "cases_dev"],
+    ["cases_transport", "cases_slow", "cases_boot", "cases_dev", "cases_mesh"],
 ]
 ALONE = ["cases_measured"]
 
