@@ -1,10 +1,13 @@
 /* libcurl: finding it, and one transfer with the rules of fetch.h. */
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "io/fetch/fetch_int.h"
 
@@ -41,6 +44,27 @@ const struct ocf_curl *ocf_curl_open(const char **why)
   OCF_ASSERT(pthread_once(&api_once, open_library) == 0);
   *why = api_error;
   return api_error == NULL ? &api : NULL;
+}
+
+/* Segments that cannot be written hold nothing but what their file has. */
+static int forget_object(struct dl_phdr_info *o, size_t size, void *arg)
+{
+  uintptr_t page = *(const uintptr_t *)arg;
+  (void)size;
+  for (size_t i = 0; i < o->dlpi_phnum; i++) {
+    const ElfW(Phdr) *h = &o->dlpi_phdr[i];
+    uintptr_t from = (o->dlpi_addr + h->p_vaddr + page - 1) & ~(page - 1);
+    uintptr_t to = (o->dlpi_addr + h->p_vaddr + h->p_memsz) & ~(page - 1);
+    if (h->p_type == PT_LOAD && (h->p_flags & PF_W) == 0 && from < to)
+      (void)madvise((void *)from, to - from, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void ocf_curl_forget(void)
+{
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  (void)dl_iterate_phdr(forget_object, &page);
 }
 
 /* ---- one transfer ---- */

@@ -172,6 +172,7 @@ static void *thread_main(void *arg)
   else
     refuse_all(f, f->curl == NULL ? OCF_EUNSUPP : OCF_ENOMEM,
                f->curl == NULL ? why : "out of memory");
+  ocf_curl_forget();
   return NULL;
 }
 

@@ -2,7 +2,8 @@
  *
  * libcurl does it, on one thread of its own that lives while something is to be fetched. The
  * library is opened when the first fetch asks for it and not before (docs/decisions/0007): its
- * dozens of dependencies cost each process megabytes that most never need.
+ * dozens of dependencies cost each process megabytes that most never need. Their pages are given
+ * back when the thread ends.
  *
  * What is held: GET only; http and https only, in redirects too, at most OCF_FETCH_REDIRECTS of
  * them; certificates and names are verified; no cookies, no credentials from .netrc, no caching;

@@ -52,6 +52,10 @@ struct ocf_fetch_req {
  * thread. */
 const struct ocf_curl *ocf_curl_open(const char **why);
 
+/* Gives back the memory that libcurl's libraries took to be looked at: code and constants, which
+ * the kernel reads again from their files when they are needed. Any thread. */
+void ocf_curl_forget(void);
+
 /* Begins the transfer in `multi`: 0 or OCF_ENOMEM, and the request has its error. */
 OCF_NODISCARD int ocf_fetch_begin(const struct ocf_curl *c, CURLM *multi, struct ocf_fetch_req *q,
                                   const struct ocf_fetch_config *cfg, uint64_t now_ns);

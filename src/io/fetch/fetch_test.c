@@ -300,6 +300,7 @@ static int teardown(void **state)
 {
   (void)state;
   ocf_fetcher_free(fetcher);
+  fetcher = NULL;
   while (turn(0)) { /* what was posted late finds nobody */
   }
   return 0;
@@ -502,6 +503,33 @@ static void test_proxies_of_the_environment_are_used_only_when_asked_for(void **
   (void)unsetenv("http_proxy");
 }
 
+/* Bytes of files that count as this process's memory. */
+static size_t mapped_now(void)
+{
+  unsigned long shared = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  assert_non_null(f);
+  assert_int_equal(fscanf(f, "%*u %*u %lu", &shared), 1);
+  (void)fclose(f);
+  return shared * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void test_what_libcurl_took_is_given_back_when_nothing_is_fetched(void **state)
+{
+  static struct answer a;
+  (void)state;
+  memset(&a, 0, sizeof(a));
+  (void)get(url_of("/echo"), 4096, 10 * S);
+  assert_int_equal(ocf_fetcher_get(fetcher, url_of("/slow"), 1, 60 * S, on_fetched, &a), 0);
+  (void)usleep(100 * 1000);
+  size_t busy = mapped_now();
+  (void)teardown(state);
+  size_t idle = mapped_now();
+  assert_true(idle + (1 << 19) < busy);
+  assert_int_equal(setup(state), 0);
+  assert_int_equal(get(url_of("/echo"), 4096, 10 * S).err, 0); /* and it works as before */
+}
+
 /* ---- TLS ---- */
 
 static char tls_dir[64], tls_url[64];
@@ -629,6 +657,7 @@ static const struct CMUnitTest tests[] = {
   T(test_a_post_without_memory_is_tried_again),
   T(test_an_end_in_the_middle_cancels_all),
   T(test_proxies_of_the_environment_are_used_only_when_asked_for),
+  T(test_what_libcurl_took_is_given_back_when_nothing_is_fetched),
   cmocka_unit_test_setup_teardown(test_tls_needs_a_known_authority_and_the_right_name, tls_setup,
                                   tls_teardown),
 };
