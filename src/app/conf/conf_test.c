@@ -131,7 +131,8 @@ static void other_value(const struct ocf_conf *defaults, enum ocf_conf_opt o, ch
   case OCF_CONF_T_LEVELS: (void)snprintf(dst, cap, "warn,swarm=debug"); return;
   case OCF_CONF_T_ENUM: (void)snprintf(dst, cap, "%s", row->choices[1]); return;
   }
-  v = v < row->max ? v + 1 : v - 1;
+  bool most = v == row->max || o == OCF_CONF_OPT_p2p_stream_window_bytes; /* <= p2p.conn_window */
+  v = most ? v - 1 : v + 1;
   bool time = row->type == OCF_CONF_T_DUR || row->type == OCF_CONF_T_SECS;
   (void)snprintf(dst, cap, "%llu%s", (unsigned long long)v, time ? "ns" : "");
 }
@@ -477,6 +478,40 @@ static void test_a_go_nodes_file_loads_with_notes_only(void **state)
   ocf_conf_fini(&c);
 }
 
+static void test_bootstrap_peers_may_be_given_in_every_form_of_a_list(void **state)
+{
+  static const struct {
+    const char *arg;
+    size_t n;
+    const char *first;
+  } forms[] = {
+    { "--bootstrap.source=/ip4/192.0.2.1/tcp/1/p2p/a", 1, "/ip4/192.0.2.1/tcp/1/p2p/a" },
+    { "--bootstrap.source=/a,/b; /c\t/d\n", 4, "/a" },
+    { "--bootstrap.source=HTTPS://x/y,dnsaddr://z", 2, "HTTPS://x/y" },
+    { "--bootstrap.source=[\"/a\", \"/b\"]", 1, "[\"/a\", \"/b\"]" },
+    { "--bootstrap.source=[ \"/a\" ]", 1, "[ \"/a\" ]" },
+    { "--bootstrap.source={\"bootstraps\":[\"/a\",\"/b\"]}", 1,
+      "{\"bootstraps\":[\"/a\",\"/b\"]}" },
+  };
+  struct ocf_conf c;
+  (void)state;
+  for (size_t i = 0; i < OCF_ARRAY_LEN(forms); i++) {
+    if (parse(&c, (struct given){ .args = { forms[i].arg } }) != 0)
+      fail_msg("%s: %s", forms[i].arg, report.errors);
+    assert_int_equal(c.bootstrap_source.n, forms[i].n);
+    assert_string_equal(c.bootstrap_source.v[0], forms[i].first);
+    ocf_conf_fini(&c);
+  }
+  refuse((struct given){ .args = { "--bootstrap.source=ftp://x" } },
+         "--bootstrap.source: expected a multiaddr");
+  refuse((struct given){ .args = { "--bootstrap.addr=/a,host:1" } }, "got \"host:1\"");
+  refuse((struct given){ .args = { "--listen=[\"/ip4/0.0.0.0/tcp/1\"]" } }, "--listen: expected");
+  /* an address in brackets is no JSON */
+  assert_int_equal(parse(&c, (struct given){ .args = { "--public-addr=[::1]:9,192.0.2.1" } }), 0);
+  assert_int_equal(c.public_addrs.n, 2);
+  ocf_conf_fini(&c);
+}
+
 static void test_services_come_from_all_places_and_are_checked(void **state)
 {
   (void)state;
@@ -716,6 +751,7 @@ int main(void)
     cmocka_unit_test(test_yaml_that_could_surprise_is_refused),
     cmocka_unit_test(test_yaml_without_content_is_no_error),
     cmocka_unit_test(test_a_go_nodes_file_loads_with_notes_only),
+    cmocka_unit_test(test_bootstrap_peers_may_be_given_in_every_form_of_a_list),
     cmocka_unit_test(test_services_come_from_all_places_and_are_checked),
     cmocka_unit_test(test_wrong_services_are_refused),
     cmocka_unit_test(test_bounds_on_text_lists_and_files_hold),
