@@ -97,16 +97,40 @@ def test_2000_rapid_connects_all_succeed(run):
     return f"{bare:.0f} bare and {told['a_second']} complete ones a second"
 
 
-def test_a_crowd_beyond_the_limit_is_refused_and_hurts_nobody(run):
-    """400 connections that say nothing: a peer that is there keeps being served, and the rest recovers."""
-    pair = Pair(run, "crowded", {"rec": f"http://127.0.0.1:{run.service.port}"})
-    crowd = [socket.create_connection(pair.worker.p2p_at, 10) for _ in range(400)]
-    for _ in range(20):
-        same(get(pair.head.at, pair.path("rec", "/hash")).status, 200, "a request while the crowd is there")
+def held_open(at, count):
+    """So many connections that say nothing, those that the other side keeps."""
+    crowd = [socket.create_connection(at, 10) for _ in range(count)]
+    time.sleep(0.3)
+    kept = []
     for s in crowd:
-        s.close()
-    eventually(lambda: hostile(run, pair.worker, "handshakes", "-n", "20")["ok"] == 20, 3, "new peers afterwards")
+        s.setblocking(False)
+        try:
+            said = s.recv(len(GREETING))
+        except BlockingIOError:
+            said = b"-"
+        except ConnectionResetError:
+            said = b""
+        kept.append(bool(said))
+    return crowd, sum(kept)
+
+
+def test_2000_connections_are_held_and_a_crowd_beyond_the_limit_is_refused(run):
+    """Connections from loopback that say nothing: 2,000 at once are kept, 5,000 are not all; a peer that is there
+    keeps being served, and the rest recovers."""
+    pair = Pair(run, "crowded", {"rec": f"http://127.0.0.1:{run.service.port}"})
+    before = pair.worker.live_bytes()
+    for count in (2000, 5000):
+        crowd, kept = held_open(pair.worker.p2p_at, count)
+        each = (pair.worker.live_bytes() - before) / kept
+        expect(kept == 2000 if count == 2000 else 4000 <= kept <= 4096, f"{kept} of {count} are kept")
+        expect(each < 4096, f"{each:.0f} bytes for each")
+        for _ in range(20):
+            same(get(pair.head.at, pair.path("rec", "/hash")).status, 200, "a request while the crowd is there")
+        for s in crowd:
+            s.close()
+        eventually(lambda: hostile(run, pair.worker, "handshakes", "-n", "20")["ok"] == 20, 3, "new peers afterwards")
     pair.stop()
+    return f"{each:.0f} live bytes for each"
 
 
 def test_200_simultaneous_handshakes_all_succeed(run):
@@ -301,7 +325,7 @@ def test_memory_is_back_where_it_was_after_attacks(run):
 CASES = [
     test_200_simultaneous_handshakes_all_succeed,
     test_2000_rapid_connects_all_succeed,
-    test_a_crowd_beyond_the_limit_is_refused_and_hurts_nobody,
+    test_2000_connections_are_held_and_a_crowd_beyond_the_limit_is_refused,
     test_a_handshake_cut_at_every_byte_leaves_nothing,
     test_a_handshake_with_any_bit_flipped_never_ends_in_a_connection,
     ("SYN on stream 0 ends the connection", closed_case("syn-0")),

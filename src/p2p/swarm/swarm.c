@@ -6,6 +6,7 @@ void ocf_swarm_config_init(struct ocf_swarm_config *cfg)
 {
   *cfg = (struct ocf_swarm_config){
     .conns_max = 256,
+    .local_conns_max = 4096,
     .handshakes_max = 64,
     .per_peer_max = 8,
     .low_water = 160,

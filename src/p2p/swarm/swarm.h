@@ -50,7 +50,8 @@ struct ocf_swarm_config {
 
   struct ocf_conn_config conn; /* limits and times of each connection; pointers are filled here */
 
-  size_t conns_max;               /* all connections; further ones are refused */
+  size_t conns_max;               /* all connections but local ones; further ones are refused */
+  size_t local_conns_max;         /* connections that loopback addresses opened */
   size_t handshakes_max;          /* accepted, not yet proved */
   size_t per_peer_max;            /* connections with one peer */
   size_t low_water, high_water;   /* above high, unprotected idle ones are closed down to low */
@@ -73,10 +74,11 @@ struct ocf_swarm_config {
   uint64_t identify_ns;                      /* time for one identify exchange */
 };
 
-/* Defaults: 256 connections, 64 handshakes, 8 per peer, water 160/192, grace 20 s, surplus 30 s,
- * 8 per IP and 64 per /48, one per 5 s burst 16 and one per 2 s burst 80, 160 dials and 8 per peer,
- * 5 s connect, 15 s dial, 250 ms stagger, back-off 5 s to 5 min, static 5 s to 2 min, 1,024 opens,
- * 4,096 peers with 64 addresses each, ping 30 s + 10 s, identify 5 s. Pointers are NULL. */
+/* Defaults: 256 connections and 4,096 local ones, 64 handshakes, 8 per peer, water 160/192, grace
+ * 20 s, surplus 30 s, 8 per IP and 64 per /48, one per 5 s burst 16 and one per 2 s burst 80, 160
+ * dials and 8 per peer, 5 s connect, 15 s dial, 250 ms stagger, back-off 5 s to 5 min, static 5 s
+ * to 2 min, 1,024 opens, 4,096 peers with 64 addresses each, ping 30 s + 10 s, identify 5 s.
+ * Pointers are NULL. */
 void ocf_swarm_config_init(struct ocf_swarm_config *cfg);
 
 /* Copies `cfg` (what its pointers show is borrowed). 0, OCF_EINVAL, OCF_ENOMEM. */

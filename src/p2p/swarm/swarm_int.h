@@ -123,6 +123,7 @@ struct ocf_link {
   struct ocf_timer timer;
   struct ocf_ip_addr remote, local;
   bool inbound, loopback, gated;
+  bool local_in;              /* counted in n_local */
   bool closing;               /* gracefully: no new streams */
   uint64_t connected_ns;      /* the socket */
   uint64_t since_ns, used_ns; /* proved; last use by the node */
@@ -199,6 +200,7 @@ struct ocf_swarm {
   size_t n_connected, n_book_peers, n_book_addrs;
   struct ocf_list links;
   size_t n_links, n_handshakes, n_far_handshakes, n_dials; /* far: not from loopback */
+  size_t n_local;                                          /* links that loopback opened */
   struct ocf_map gates;
   struct ocf_list gates_list;
   struct ocf_list open_done;

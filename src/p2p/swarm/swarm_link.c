@@ -70,6 +70,7 @@ static void link_leave(struct ocf_link *l)
   ocf_list_remove(&l->all);
   ocf_list_remove(&l->peer_link);
   sw->n_links--;
+  sw->n_local -= l->local_in ? 1 : 0;
   l->peer = NULL;
   l->addr = NULL;
   l->state = LINK_CLOSED;
@@ -140,7 +141,9 @@ static int admit(struct ocf_swarm *sw, const struct ocf_ip_addr *remote, bool lo
 {
   if (sw->draining)
     return OCF_ESTATE;
-  bool full = sw->n_links >= sw->cfg.conns_max;
+  /* A crowd on this machine must not shut out the others, nor they it. */
+  bool full = loopback ? sw->n_local >= sw->cfg.local_conns_max
+                       : sw->n_links - sw->n_local >= sw->cfg.conns_max;
   if (!full && !loopback && sw->n_far_handshakes >= sw->cfg.handshakes_max) {
     full = !evict_silent(sw);
     sw->st.refused_handshakes += full ? 1 : 0;
@@ -189,6 +192,8 @@ int ocf_swarm_accept(struct ocf_swarm *sw, uint64_t now_ns, void *handle,
     l->inbound = true;
     l->handle = handle;
     l->gated = !loopback;
+    l->local_in = loopback;
+    sw->n_local += loopback ? 1 : 0;
     l->state = LINK_DIALLING; /* not counted as a handshake until it is one */
     err = link_connected(l, OCF_CONN_LISTENER, remote, local);
     if (err != 0) {

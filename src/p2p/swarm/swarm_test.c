@@ -609,6 +609,28 @@ static void test_loopback_is_exempt_from_limits_per_address(void **state)
   w_free(w);
 }
 
+static void test_local_connections_have_places_of_their_own(void **state)
+{
+  (void)state;
+  struct world *w = w_new(1);
+  w->n[0].cfg.conns_max = 4;
+  w->n[0].cfg.local_conns_max = 6;
+  w_start_all(w);
+  struct ocf_ip_addr lo = w_ip(127, 0, 0, 1, 1);
+  struct ocf_link *l;
+  size_t near = 0, far = 0;
+  for (uint8_t i = 0; i < 10; i++) {
+    struct ocf_ip_addr from = w_ip(192, 0, 2, i, 1);
+    near += ocf_swarm_accept(w->n[0].sw, w->now, NULL, &lo, &lo, &l) == 0;
+    far += ocf_swarm_accept(w->n[0].sw, w->now, NULL, &from, &lo, &l) == 0;
+  }
+  assert_int_equal(near, 6);
+  assert_int_equal(far, 4);
+  w_run(w, 20 * OCF_NS_PER_S); /* all have been given up */
+  assert_int_equal(ocf_swarm_accept(w->n[0].sw, w->now, NULL, &lo, &lo, &l), 0);
+  w_free(w);
+}
+
 /* Attack: thousands of connections that send one byte and wait. */
 static void test_a_flood_of_half_open_handshakes_does_not_keep_an_honest_peer_out(void **state)
 {
@@ -908,6 +930,7 @@ int main(void)
     cmocka_unit_test(test_seventeen_quick_connections_exceed_the_burst_and_refill_in_time),
     cmocka_unit_test(test_ipv6_counts_by_56_and_48_and_mapped_addresses_as_ipv4),
     cmocka_unit_test(test_loopback_is_exempt_from_limits_per_address),
+    cmocka_unit_test(test_local_connections_have_places_of_their_own),
     cmocka_unit_test(test_a_flood_of_half_open_handshakes_does_not_keep_an_honest_peer_out),
     cmocka_unit_test(test_idle_connections_above_high_water_are_trimmed_but_protected_ones_stay),
     cmocka_unit_test(test_a_lost_peer_ends_its_streams_and_is_reported_once),
