@@ -9,7 +9,13 @@
 #include "fmt/pb/pb.h"
 #include "node/mesh/mesh_int.h"
 
-enum { HEADS_MAX = 1024, HEADS_BYTES_MAX = 64 * 1024, HEADS_WAIT_S = 10 };
+enum {
+  HEADS_MAX = 1024,
+  HEADS_BYTES_MAX = 64 * 1024,
+  HEADS_WAIT_S = 10,
+  AGAIN_MS = 200,
+  AGAIN_WAITS_MAX = 10
+};
 
 const struct ocf_bytes mesh_heads_protocol = { (const uint8_t *)"/ocf/heads/1.0.0", 16 };
 
@@ -68,11 +74,21 @@ int mesh_heads_write(struct ocf_mesh *m, struct ocf_buf *out)
   return ocf_pb_end(&w, NULL);
 }
 
+static uint64_t n_blocks(const struct ocf_mesh *m)
+{
+  struct ocf_merkle_stats s;
+  ocf_merkle_stats(m->replica, &s);
+  return s.blocks;
+}
+
 /* Writes our heads and ends our half. */
 static void say(struct exchange *x)
 {
+  struct mesh_peer *p = mesh_peer_find(x->mesh, &x->peer);
   if (!x->said && mesh_heads_write(x->mesh, &x->out) != 0)
     ocf_buf_clear(&x->out);
+  if (!x->said && p != NULL)
+    p->told_blocks = n_blocks(x->mesh);
   x->said = true;
   x->written += ocf_stream_write(x->s, x->out.p + x->written, x->out.n - x->written);
   if (x->written == x->out.n)
@@ -156,17 +172,10 @@ void mesh_heads_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
   ocf_stream_set_user(ev->stream, &x->user);
 }
 
-/* The one who dialled asks. */
-void mesh_heads_peer(struct mesh_peer *p)
+static void ask(struct mesh_peer *p)
 {
   struct ocf_mesh *m = p->mesh;
-  struct ocf_swarm_peer_info info;
-  struct exchange *x;
-  if (p->asked_heads || !ocf_swarm_peer_speaks(m->swarm, &p->id, mesh_heads_protocol) ||
-      !ocf_swarm_peer_info(m->swarm, &p->id, &info) || info.inbound)
-    return;
-  p->asked_heads = true;
-  x = exchange_new(m, &p->id);
+  struct exchange *x = exchange_new(m, &p->id);
   if (x == NULL)
     return;
   uint64_t until = ocf_time_add(mesh_now(m), HEADS_WAIT_S * OCF_NS_PER_S);
@@ -178,8 +187,62 @@ void mesh_heads_peer(struct mesh_peer *p)
     release(x);
 }
 
+/* The one who dialled asks. */
+void mesh_heads_peer(struct mesh_peer *p)
+{
+  struct ocf_mesh *m = p->mesh;
+  struct ocf_swarm_peer_info info;
+  if (p->asked_heads || !ocf_swarm_peer_speaks(m->swarm, &p->id, mesh_heads_protocol) ||
+      !ocf_swarm_peer_info(m->swarm, &p->id, &info) || info.inbound)
+    return;
+  p->asked_heads = true;
+  ask(p);
+}
+
+/* What came between the exchange and its joining was pushed to the mesh, which it was not in, and
+ * is not gossiped to mesh peers: it is asked once more, when what was under way has come. */
+static void on_again(struct ocf_alarm *a)
+{
+  struct ocf_mesh *m = OCF_CONTAINER_OF(a, struct ocf_mesh, heads_again);
+  struct ocf_map_iter it = { 0 };
+  struct ocf_map_node *n;
+  struct ocf_merkle_stats s;
+  ocf_merkle_stats(m->replica, &s);
+  if (s.active > 0 && m->heads_waits++ < AGAIN_WAITS_MAX) {
+    ocf_alarm_start(m->loop, a, AGAIN_MS * OCF_NS_PER_MS);
+    return;
+  }
+  m->heads_waits = 0;
+  while (ocf_map_next(&m->peers, &it, &n)) {
+    struct mesh_peer *p = OCF_CONTAINER_OF(n, struct mesh_peer, node);
+    if (p->joined && !p->asked_again && p->told_blocks != s.blocks && !m->store_failed &&
+        ocf_swarm_peer_speaks(m->swarm, &p->id, mesh_heads_protocol)) {
+      p->asked_again = true;
+      ask(p);
+    }
+    p->joined = false;
+  }
+}
+
+void mesh_heads_joined(struct mesh_peer *p)
+{
+  struct ocf_mesh *m = p->mesh;
+  if (p->asked_again)
+    return;
+  p->joined = true;
+  if (!ocf_timer_pending(&m->heads_again.timer))
+    ocf_alarm_start(m->loop, &m->heads_again, AGAIN_MS * OCF_NS_PER_MS);
+}
+
+void mesh_heads_init(struct ocf_mesh *m)
+{
+  ocf_list_init(&m->exchanges);
+  m->heads_again.fire = on_again;
+}
+
 void mesh_heads_free(struct ocf_mesh *m)
 {
+  ocf_alarm_stop(m->loop, &m->heads_again);
   OCF_LIST_FOREACH_SAFE (it, &m->exchanges) {
     release(OCF_LIST_ENTRY(it, struct exchange, link));
   }

@@ -10,6 +10,7 @@ enum {
   IN_STREAMS_MAX = 8192,
   SETTLE_ROUNDS = 64,
   HEARD_FRESH_S = 20,
+  LAZY = 24,
   HOLD_S = 10, /* an owner of ours contradicts at once, a Go one never */
 };
 
@@ -24,6 +25,7 @@ void ocf_mesh_config_init(struct ocf_mesh_config *cfg)
                                    .public_address = "" };
   ocf_gossip_config_init(&g);
   cfg->gossip = g.params;
+  cfg->gossip.d_lazy = LAZY; /* one hub may know all others */
   cfg->score = g.score;
   ocf_bitswap_config_init(&cfg->blocks);
   ocf_merkle_config_init(&cfg->replica);
@@ -162,6 +164,13 @@ void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
       mesh_heads_peer(p);
     }
   }
+  mesh_settle_later(m);
+}
+
+void ocf_mesh_unreachable(struct ocf_mesh *m, const struct ocf_peerid *peer)
+{
+  ocf_table_failed(m->table, mesh_now(m), peer);
+  m->urgent = true;
   mesh_settle_later(m);
 }
 
@@ -364,7 +373,7 @@ int ocf_mesh_new(const struct ocf_mesh_config *cfg, struct ocf_loop *loop, struc
   (void)ocf_peerid_text(&m->self, m->key + 1);
   m->settle.run = settle;
   ocf_list_init(&m->ins);
-  ocf_list_init(&m->exchanges);
+  mesh_heads_init(m);
   ocf_rng_secret(loop->rng, seed, sizeof(seed));
   ocf_map_init(&m->peers, loop->alloc, seed, MESH_PEERS_MAX);
   mesh_heard_init(m, seed);

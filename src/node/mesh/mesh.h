@@ -72,6 +72,10 @@ void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
 /* STREAM_IN of one of ours. Takes the stream over. */
 void ocf_mesh_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, size_t proto);
 
+/* A request could not even be sent to `peer`: what was heard of it up to now does not count as life
+ * any more, so that the next one does not go there before it was heard again. */
+void ocf_mesh_unreachable(struct ocf_mesh *m, const struct ocf_peerid *peer);
+
 /* ---- what this node offers ---- */
 
 /* One service as it is told in the record. Views are borrowed for the call. */

@@ -41,9 +41,10 @@ struct mesh_peer {
   struct ocf_peerid id;
   struct ocf_mesh *mesh;
   struct mesh_out gossip, blocks;
-  bool gossip_up, blocks_up; /* known to the core */
-  bool asked_heads;
-  uint64_t n_offences; /* of bitswap, on this connection */
+  bool gossip_up, blocks_up;             /* known to the core */
+  bool asked_heads, asked_again, joined; /* joined: our mesh, since heads_again was started */
+  uint64_t told_blocks;                  /* how many we had when it was told our heads */
+  uint64_t n_offences;                   /* of bitswap, on this connection */
 };
 
 /* A stream that a peer opened. */
@@ -68,9 +69,11 @@ struct ocf_mesh {
   struct ocf_map peers;      /* of mesh_peer.node; owned here */
   struct ocf_list ins;       /* of mesh_in.link; owned here */
   struct ocf_list exchanges; /* of heads.c */
-  size_t n_mesh;             /* peers that a publish of heads goes to */
-  bool unheard;              /* a record of ours went out while there was nobody to hear it */
-  uint64_t pinged_ns;        /* our last sign of life; 0: none yet */
+  struct ocf_alarm heads_again;
+  unsigned heads_waits; /* how often it was put off */
+  size_t n_mesh;        /* peers that a publish of heads goes to */
+  bool unheard;         /* a record of ours went out while there was nobody to hear it */
+  uint64_t pinged_ns;   /* our last sign of life; 0: none yet */
   struct ocf_lru heard; /* of heard.node: authors of late, known to the table or not; owned here */
   struct ocf_peerid self;
   char key[OCF_PEERID_TEXT_SIZE + 1]; /* "/<our peer id>" */
@@ -130,7 +133,10 @@ bool mesh_blocks_effects(struct ocf_mesh *m);
 extern const struct ocf_bytes mesh_heads_protocol;
 /* The complete heads in the form of a broadcast. */
 OCF_NODISCARD int mesh_heads_write(struct ocf_mesh *m, struct ocf_buf *out);
+void mesh_heads_init(struct ocf_mesh *m);
 void mesh_heads_peer(struct mesh_peer *p);
+/* It is in our mesh of the registry's topic now. */
+void mesh_heads_joined(struct mesh_peer *p);
 void mesh_heads_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
 void mesh_heads_free(struct ocf_mesh *m);
 

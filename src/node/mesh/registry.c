@@ -51,8 +51,11 @@ static void on_mesh(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
       ocf_alarm_start(m->loop, &m->ping, 0);
     return;
   }
+  struct mesh_peer *p = joined ? mesh_peer_find(m, ev->peer) : NULL;
   if (joined && m->unheard)
     tell_unheard(m);
+  if (p != NULL)
+    mesh_heads_joined(p);
 }
 
 static bool gossip_events(struct ocf_mesh *m)
