@@ -204,11 +204,15 @@ static bool budget_allows(struct ocf_relay *r)
   return true;
 }
 
-static bool may_retry(struct ocf_request *rq)
+static bool may_repeat(const struct ocf_request *rq)
 {
   const struct ocf_relay_config *cfg = cfg_of(rq);
-  return cfg->retry_enabled && rq->replayable && rq->attempts <= cfg->retry_max &&
-         budget_allows(rq->session->relay);
+  return cfg->retry_enabled && rq->replayable && rq->attempts <= cfg->retry_max;
+}
+
+static bool may_retry(struct ocf_request *rq)
+{
+  return may_repeat(rq) && budget_allows(rq->session->relay);
 }
 
 static void fail_before_answer(struct ocf_request *rq, int err)
@@ -262,6 +266,8 @@ static bool next_hop(struct ocf_request *rq);
 static bool try_again(struct ocf_request *rq, int err, bool got_bytes)
 {
   bool again = !got_bytes && err != OCF_ETIME && err != OCF_EUNREACH && err != OCF_EUNSUPP;
+  if (rq->chooser != NULL && err == OCF_EUNREACH) /* has cost nobody anything */
+    return may_repeat(rq) && next_hop(rq);
   if (rq->chooser != NULL)
     return !got_bytes && may_retry(rq) && next_hop(rq);
   if (again && may_retry(rq)) {
