@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str/str.h"
+
 #include "http/h1/write.h"
 #include "sim/pattern.h"
 
@@ -68,7 +69,10 @@ static void send_body(struct ocf_sim_client *c)
   while (!c->finished && c->sent_n < p->body_n && ocf_queue_len(&c->stream.out) < OUT_MAX) {
     size_t most = p->send_piece > 0 ? OCF_MIN(p->send_piece, sizeof(buf)) : sizeof(buf);
     size_t n = (size_t)OCF_MIN(p->body_n - c->sent_n, most);
-    ocf_sim_pattern_fill(p->body_seed, c->sent_n, buf, n);
+    if (p->body != NULL)
+      memcpy(buf, p->body + c->sent_n, n);
+    else
+      ocf_sim_pattern_fill(p->body_seed, c->sent_n, buf, n);
     if (ocf_h1_client_data(&c->h1, n, &f) != 0)
       return; /* answered and closed already */
     c->sent_n += n;
@@ -93,7 +97,12 @@ static void send_request(struct ocf_sim_client *c)
   enum ocf_h1_framing framing = !body        ? OCF_H1_FRAMING_NONE
                                 : p->chunked ? OCF_H1_FRAMING_CHUNKED
                                              : OCF_H1_FRAMING_LENGTH;
-  struct ocf_h1_rewrite rw = { .framing = framing, .content_length = p->body_n };
+  struct ocf_h1_edit ask =
+      OCF_H1_EDIT(OCF_H1_SET, "X-Otela-Identity-Group", ocf_str(p->ask != NULL ? p->ask : ""));
+  struct ocf_h1_rewrite rw = { .framing = framing,
+                               .content_length = p->body_n,
+                               .edits = &ask,
+                               .n_edits = p->ask != NULL ? 1 : 0 };
   struct ocf_sim *w = world_of(c);
   c->started = true;
   c->head_seen = c->done_event = c->error_event = c->torn_event = c->stalled = false;

@@ -32,6 +32,8 @@ struct ocf_sim_plan {
   char target[320]; /* "/v1/p2p/…"; %u is replaced by the number of the request */
   enum ocf_h1_method method;
   uint64_t body_n, body_seed;
+  const char *body; /* the body_n bytes, instead of the pattern's; NULL: the pattern's */
+  const char *ask;  /* X-Otela-Identity-Group; NULL: not sent */
   bool chunked;
   size_t send_piece;          /* bytes sent at a time; 0: as fast as it goes */
   uint64_t send_gap_ns;       /* between pieces */

@@ -2,24 +2,32 @@
 
 #include <stdio.h>
 
+#include "base/str/str.h"
+
 enum { SPINS_MAX = 1000, PURPOSE_KEY = 1 << 20, PURPOSE_BOOT = 1 << 21 };
+
+static void take_seed(struct ocf_sim_host *h, uint32_t machine_id)
+{
+  struct ocf_rng rng;
+  uint8_t seed[OCF_KEY_ED25519_SEED_LEN];
+  ocf_sim_rng(h->net->w, PURPOSE_KEY + machine_id, &rng);
+  ocf_rng_secret(&rng, seed, sizeof(seed));
+  OCF_ASSERT(ocf_key_from_seed(&h->key, &h->own, seed) == 0);
+  ocf_peerid_from_key(ocf_pubkey_bytes(ocf_key_public(&h->key)), &h->id);
+  (void)ocf_peerid_text(&h->id, h->id_text);
+}
 
 struct ocf_sim_host *ocf_sim_host_new(struct ocf_sim_net *n, const char *name)
 {
   struct ocf_sim_host *h = OCF_NEW(&n->w->alloc, struct ocf_sim_host);
-  struct ocf_rng rng;
-  uint8_t seed[OCF_KEY_ED25519_SEED_LEN];
   OCF_ASSERT(h != NULL);
   h->net = n;
   h->machine = ocf_sim_machine_new(n);
   (void)snprintf(h->name, sizeof(h->name), "%s", name);
   ocf_node_config_init(&h->cfg);
   ocf_alloc_init(&h->own);
-  ocf_sim_rng(n->w, PURPOSE_KEY + h->machine->id, &rng);
-  ocf_rng_secret(&rng, seed, sizeof(seed));
-  OCF_ASSERT(ocf_key_from_seed(&h->key, &h->own, seed) == 0);
-  ocf_peerid_from_key(ocf_pubkey_bytes(ocf_key_public(&h->key)), &h->id);
-  (void)ocf_peerid_text(&h->id, h->id_text);
+  ocf_alloc_init(&h->disk);
+  take_seed(h, h->machine->id);
   h->cfg.key = &h->key;
   h->cfg.version = "sim";
   h->cfg.swarm.agent = "ocf-c/sim";
@@ -44,6 +52,36 @@ void ocf_sim_host_service(struct ocf_sim_host *h, const char *name, uint16_t por
     (void)snprintf(c->at.unix_path, sizeof(c->at.unix_path), "%s", path);
   else
     c->at.ip = (struct ocf_ip_addr){ .family = 4, .port = port, .ip = { 127, 0, 0, 1 } };
+}
+
+void ocf_sim_host_group(struct ocf_sim_host *h, const char *group)
+{
+  OCF_ASSERT(h->n_services > 0);
+  (void)snprintf(h->services[h->n_services - 1].group, sizeof(h->services[0].group), "%s", group);
+}
+
+void ocf_sim_host_mesh(struct ocf_sim_host *h, const char *role, bool disk)
+{
+  h->cfg.mesh_enabled = true;
+  h->cfg.role = role;
+  if (disk && h->store == NULL)
+    OCF_ASSERT(ocf_kv_mem_open(&h->disk, 0, &h->store) == 0);
+}
+
+void ocf_sim_host_wipe(struct ocf_sim_host *h)
+{
+  OCF_ASSERT(h->node == NULL);
+  if (h->store == NULL)
+    return;
+  ocf_kv_mem_close(h->store);
+  OCF_ASSERT(ocf_kv_mem_open(&h->disk, 0, &h->store) == 0);
+}
+
+void ocf_sim_host_clone_key(struct ocf_sim_host *h, const struct ocf_sim_host *from)
+{
+  OCF_ASSERT(h->n_boots == 0);
+  ocf_key_fini(&h->key);
+  take_seed(h, from->machine->id);
 }
 
 /* ---- turns ---- */
@@ -146,6 +184,7 @@ static int tell_addrs(struct ocf_sim_host *h)
 static void end(struct ocf_sim_host *h)
 {
   struct ocf_sim *w = h->net->w;
+  ocf_sim_proc_end_jobs(&h->proc); /* they work on the node's messages */
   ocf_node_free(h->node);
   h->node = NULL;
   ocf_sim_cancel(w, &h->timer);
@@ -177,6 +216,8 @@ static void prepare(struct ocf_sim_host *h)
   } else {
     h->alloc.fail_at = h->fail_at;
   }
+  h->cfg.mesh.fresh_key = h->n_boots == 0;
+  h->cfg.mesh.kv = h->store;
   h->n_boots++;
   ocf_sim_rng(w, PURPOSE_BOOT + ((uint64_t)h->machine->id << 32) + h->n_boots, &h->rng);
   ocf_log_init(&h->log);
@@ -192,14 +233,28 @@ static void prepare(struct ocf_sim_host *h)
   h->proc.max_socks = 4096;
 }
 
+static int add_services(struct ocf_sim_host *h)
+{
+  int r = 0;
+  for (size_t i = 0; r == 0 && i < h->n_services; i++) {
+    struct ocf_bytes group = ocf_str(h->services[i].group);
+    struct ocf_node_service s = { .relay = h->services[i].cfg,
+                                  .groups = &group,
+                                  .n_groups = group.n > 0 ? 1 : 0 };
+    r = h->cfg.mesh_enabled ? ocf_node_add_service(h->node, &s)
+                            : ocf_relay_add_service(ocf_node_relay(h->node), &h->services[i].cfg);
+  }
+  return r;
+}
+
 int ocf_sim_host_start(struct ocf_sim_host *h)
 {
   OCF_ASSERT(h->node == NULL && h->machine->powered);
   prepare(h);
   int r = ocf_node_new(&h->cfg, &h->proc.env, &h->alloc, &h->rng, &h->log, h->metrics,
                        h->net->w->now_ns, &h->node);
-  for (size_t i = 0; r == 0 && i < h->n_services; i++)
-    r = ocf_relay_add_service(ocf_node_relay(h->node), &h->services[i].cfg);
+  if (r == 0)
+    r = add_services(h);
   if (r == 0) {
     listen_all(h);
     r = tell_addrs(h);
@@ -235,7 +290,8 @@ void ocf_sim_host_free(struct ocf_sim_host *h)
     return;
   ocf_sim_host_stop(h);
   ocf_key_fini(&h->key);
-  OCF_ASSERT(h->own.live_blocks == 0);
+  ocf_kv_mem_close(h->store);
+  OCF_ASSERT(h->own.live_blocks == 0 && h->disk.live_blocks == 0);
   OCF_DELETE(&h->net->w->alloc, h);
 }
 

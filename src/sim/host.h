@@ -32,12 +32,14 @@ struct ocf_sim_host {
   struct ocf_sim_event timer;
   struct {
     struct ocf_service_config cfg;
-    char name[32], host[64];
+    char name[32], host[64], group[64];
   } services[OCF_SIM_HOST_SERVICES_MAX];
   size_t n_services;
-  size_t mem_limit; /* of the next runs */
-  uint64_t fail_at; /* of the next runs: the allocation with this number fails; 0: none */
-  bool fail_once;   /* that one alone, and not all later ones too */
+  struct ocf_alloc disk; /* of `store` */
+  struct ocf_kv *store;  /* its registry, as on a disk; NULL: in the process's memory */
+  size_t mem_limit;      /* of the next runs */
+  uint64_t fail_at;      /* of the next runs: the allocation with this number fails; 0: none */
+  bool fail_once;        /* that one alone, and not all later ones too */
   void *(*heap)(struct ocf_alloc *a, void *p, size_t old_size, size_t new_size);
   uint64_t n_boots, n_turns;
   uint64_t spin_at_ns; /* turns without time passing */
@@ -52,6 +54,16 @@ void ocf_sim_host_free(struct ocf_sim_host *h);
  * next start on. `health` "" = never checked. */
 void ocf_sim_host_service(struct ocf_sim_host *h, const char *name, uint16_t port, const char *path,
                           const char *health);
+
+/* The service that was added last is offered with this identity group, "model=m0". */
+void ocf_sim_host_group(struct ocf_sim_host *h, const char *group);
+/* From the next start on a member of the mesh. With `disk` its registry outlives the process: every
+ * committed turn is there after a kill. */
+void ocf_sim_host_mesh(struct ocf_sim_host *h, const char *role, bool disk);
+/* The disk is empty at the next start, which the host knows nothing of: its key is an old one. */
+void ocf_sim_host_wipe(struct ocf_sim_host *h);
+/* Takes the identity of another host: the same key. Before its first start. */
+void ocf_sim_host_clone_key(struct ocf_sim_host *h, const struct ocf_sim_host *from);
 
 /* 0, or OCF_ENOMEM when an allocation was made to fail; nothing runs then. */
 OCF_NODISCARD int ocf_sim_host_start(struct ocf_sim_host *h);

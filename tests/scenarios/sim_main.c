@@ -51,6 +51,8 @@ static bool run_one(const struct scenario *s, uint64_t seed, const struct option
                r.failed ? "FAIL" : "ok  ", s->name, (unsigned long long)seed,
                (unsigned long long)r.n_events, (double)r.virtual_ns / 1e9, text,
                r.failed ? "  " : "", r.failed ? r.why : "");
+  if (r.note[0] != '\0')
+    (void)printf("     %s\n", r.note);
   if (r.failed)
     (void)printf("     replay with: ocf-sim --scenario %s --seed %llu --verbose\n", s->name,
                  (unsigned long long)seed);

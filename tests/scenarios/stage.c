@@ -193,4 +193,5 @@ void stage_run(const struct scenario *s, uint64_t seed, size_t nodes, size_t ste
   stage_fini(&st);
   out->failed = st.w.failed;
   memcpy(out->why, st.w.why, sizeof(out->why));
+  memcpy(out->note, st.note, sizeof(out->note));
 }

@@ -21,6 +21,7 @@ struct stage {
   struct ocf_sim_proc people[STAGE_HOSTS_MAX]; /* the clients' process beside each host */
   struct ocf_sim_client **clients;             /* owned here */
   size_t n_clients, cap_clients;
+  char note[160];      /* what the scenario measured, for people */
   size_t nodes, steps; /* what the runner asked for; 0: the scenario's own choice */
 };
 
@@ -38,7 +39,7 @@ extern const size_t n_scenarios;
 
 struct result {
   bool failed;
-  char why[512];
+  char why[512], note[160];
   uint8_t hash[OCF_SHA256_LEN];
   uint64_t n_events, virtual_ns;
 };
