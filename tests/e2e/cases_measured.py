@@ -232,15 +232,24 @@ def delays(at, path, n):
     return sorted(out)
 
 
+def p99(v):
+    return v[len(v) * 99 // 100]
+
+
 def test_events_are_delayed_by_less_than_a_millisecond(run):
+    """Adds at most 1 ms at the 99th percentile, one stream. A machine that is busy with other things delays events
+    by itself, so each round measures the service alone right before and right after, and is compared with the better
+    of the two. The best of up to six rounds counts: what the nodes add is in each of them, noise is not."""
     service, pair = stack(run)
-    n = 200
-    runs = [(delays(("127.0.0.1", service.port), f"/clock?n={n}", n), delays(pair.head.at, pair.path("rec", f"/clock?n={n}"), n))
-            for _ in range(3)]
-    direct = min(d[n // 2] for d, _ in runs)
-    half, most = (min(v[k] for _, v in runs) for k in (n // 2, n * 99 // 100))
-    expect(half - direct <= 1, f"median delay {half:.2f} ms, direct {direct:.2f} ms")
-    return f"added: median {half - direct:.3f} ms, p99 {most - direct:.3f} ms"
+    n, rounds = 300, []
+    alone, through = (("127.0.0.1", service.port), f"/clock?n={n}"), (pair.head.at, pair.path("rec", f"/clock?n={n}"))
+    while len(rounds) < 6 and not any(late <= 1 for late, _ in rounds):
+        before, d, after = delays(*alone, n), delays(*through, n), delays(*alone, n)
+        rounds.append((p99(d) - min(p99(before), p99(after)), d[n // 2] - min(before[n // 2], after[n // 2])))
+    late, half = min(rounds)
+    expect(late <= 1, f"added at the 99th percentile: {[round(v, 2) for v, _ in rounds]} ms")
+    expect(half <= 1, f"added at the median: {half:.2f} ms")
+    return f"added: median {half:.3f} ms, p99 {late:.3f} ms, round {len(rounds)}"
 
 
 REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "assertion failed")
