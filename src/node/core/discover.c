@@ -14,6 +14,7 @@ enum {
   SOON_MS = 200,
   LATEST_S = 60,
   DIALS_MAX = 8,
+  ROUND_MAX = 8, /* peers that are asked without a pause */
   ADDR_LIFE_S = 600,
   ADDRS_MAX = 16,
 };
@@ -47,6 +48,9 @@ static bool whom_to_ask(struct ocf_node *n, struct ocf_peerid *out)
     n_peers += ocf_swarm_peer_speaks(n->swarm, info.id, OCF_STR("/libp2p-http")) ? 1 : 0;
   if (n_peers == 0)
     return false;
+  n->discover.asked = OCF_MIN(n->discover.asked + 1, (size_t)ROUND_MAX);
+  if (n->discover.asked >= n_peers)
+    n->discover.asked = ROUND_MAX;
   size_t pick = n->discover.turn++ % n_peers;
   cursor = NULL;
   while (ocf_swarm_peer_next(n->swarm, &cursor, &info)) {
@@ -105,21 +109,6 @@ static void read_peers(struct ocf_node *n, struct ocf_bytes body)
   }
 }
 
-static void again(struct ocf_node *n)
-{
-  struct discover *d = &n->discover;
-  ocf_alarm_start(&n->loop, &d->alarm, d->wait_ns);
-  d->wait_ns = OCF_MIN(d->wait_ns * 2, LATEST_S * OCF_NS_PER_S);
-}
-
-static void on_answer(struct ocf_ask *a, unsigned status, struct ocf_bytes body, int err)
-{
-  struct ocf_node *n = OCF_CONTAINER_OF(a, struct ocf_node, discover.ask);
-  if (err == 0 && status == 200)
-    read_peers(n, body);
-  again(n);
-}
-
 /* ---- a head's connections ---- */
 
 static void dial_providers(struct ocf_node *n)
@@ -135,6 +124,27 @@ static void dial_providers(struct ocf_node *n)
       continue;
     dials += ocf_swarm_dial(n->swarm, n->loop.now_ns, &row->peer) == 0 ? 1 : 0;
   }
+}
+
+/* ---- in turn ---- */
+
+static void again(struct ocf_node *n)
+{
+  struct discover *d = &n->discover;
+  ocf_alarm_start(&n->loop, &d->alarm, d->wait_ns);
+  d->wait_ns = OCF_MIN(d->wait_ns * 2, LATEST_S * OCF_NS_PER_S);
+}
+
+static void on_answer(struct ocf_ask *a, unsigned status, struct ocf_bytes body, int err)
+{
+  struct ocf_node *n = OCF_CONTAINER_OF(a, struct ocf_node, discover.ask);
+  if (err == 0 && status == 200)
+    read_peers(n, body);
+  dial_providers(n);
+  if (n->discover.asked < ROUND_MAX && anybody_wanted(n))
+    ocf_alarm_start(&n->loop, &n->discover.alarm, 0); /* the next one may know */
+  else
+    again(n);
 }
 
 static void on_alarm(struct ocf_alarm *alarm)
@@ -157,8 +167,17 @@ void ocf_node_discover_soon(struct ocf_node *n)
   if (n->mesh == NULL || d->wait_ns == SOON_MS * OCF_NS_PER_MS)
     return;
   d->wait_ns = SOON_MS * OCF_NS_PER_MS;
+  d->asked = 0;
   if (!ocf_ask_busy(&d->ask))
     ocf_alarm_start(&n->loop, &d->alarm, d->wait_ns);
+}
+
+void ocf_node_discover_failed(struct ocf_node *n, const struct ocf_peerid *peer)
+{
+  if (n->mesh == NULL)
+    return;
+  ocf_table_set_dialable(ocf_mesh_table(n->mesh), peer, false);
+  ocf_node_discover_soon(n);
 }
 
 void ocf_node_discover_init(struct ocf_node *n)

@@ -79,7 +79,10 @@ static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
     log_peer(n, ev, "peer lost");
     ocf_node_boot_peer(n);
     break;
-  case OCF_SWARM_DIAL_FAILED: log_peer(n, ev, "peer cannot be dialled"); break;
+  case OCF_SWARM_DIAL_FAILED:
+    log_peer(n, ev, "peer cannot be dialled");
+    ocf_node_discover_failed(n, ev->peer);
+    break;
   case OCF_SWARM_PEER_IDENTIFIED: ocf_node_discover_soon(n); break;
   case OCF_SWARM_STREAM_IN:
     if (ev->proto == 0)

@@ -23,6 +23,7 @@ struct discover {
   struct ocf_alarm alarm;
   uint64_t wait_ns; /* until the next look */
   size_t turn;
+  size_t asked; /* peers, since it was last begun anew */
 };
 
 /* A source that has to be asked: boot_ask.c. */
@@ -114,6 +115,8 @@ void ocf_node_on_health(void *ctx, struct ocf_service *sv);
 void ocf_node_discover_init(struct ocf_node *n);
 void ocf_node_discover_free(struct ocf_node *n);
 void ocf_node_discover_soon(struct ocf_node *n);
+/* No known address of the peer works: others are asked for new ones. */
+void ocf_node_discover_failed(struct ocf_node *n, const struct ocf_peerid *peer);
 
 /* boot.c */
 void ocf_node_boot_init(struct ocf_node *n);

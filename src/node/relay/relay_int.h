@@ -37,6 +37,7 @@ struct ocf_service {
   uint64_t health_interval_ns;
   unsigned failures_max, n_failures;
   enum ocf_service_health health;
+  bool doubted; /* no check has gone well since it could not be reached */
   unsigned label; /* of its metrics */
   struct ocf_alarm alarm;
   struct ocf_ask check;        /* the health check */
@@ -231,6 +232,8 @@ void ocf_relay_ask_end(struct ocf_ask *a);
 void ocf_relay_ask_failed(struct ocf_ask *a, int err);
 
 /* service.c */
+/* A request found that the service takes no connections, or lost one: it is checked soon. */
+void ocf_relay_service_doubt(struct ocf_service *sv);
 void ocf_relay_service_free_all(struct ocf_relay *r);
 
 #endif

@@ -26,11 +26,11 @@ static void set_health(struct ocf_service *sv, enum ocf_service_health h)
 }
 
 /* Until a service has answered well once it is asked often: a node and its engine start together.
- */
+ * So is one that cannot be reached, since each request to it is lost. */
 static void again_later(struct ocf_service *sv)
 {
   uint64_t after = sv->health_interval_ns;
-  if (sv->health != OCF_SERVICE_WELL)
+  if (sv->health != OCF_SERVICE_WELL || sv->doubted)
     after = OCF_MIN(after, EAGER_MS * OCF_NS_PER_MS);
   ocf_alarm_start(relay_of(sv)->loop, &sv->alarm, after);
 }
@@ -51,6 +51,7 @@ static void checked(struct ocf_service *sv, unsigned status, int err)
                                        : OCF_METRIC_CHECK_CONNECT;
   ocf_metric_inc2(m, OCF_METRIC_SERVICE_CHECKS, sv->label, result);
   sv->n_failures = ok ? 0 : sv->n_failures + 1;
+  sv->doubted = !ok && (sv->doubted || result == OCF_METRIC_CHECK_CONNECT);
   if (ok)
     set_health(sv, OCF_SERVICE_WELL);
   else if (sv->n_failures >= sv->failures_max)
@@ -62,6 +63,16 @@ static void on_checked(struct ocf_ask *a, unsigned status, struct ocf_bytes body
 {
   (void)body;
   checked(OCF_CONTAINER_OF(a, struct ocf_service, check), status, err);
+}
+
+void ocf_relay_service_doubt(struct ocf_service *sv)
+{
+  struct ocf_loop *l = relay_of(sv)->loop;
+  if (sv->health_path[0] == '\0' || sv->doubted)
+    return;
+  sv->doubted = true;
+  if (!ocf_ask_busy(&sv->check))
+    ocf_alarm_start(l, &sv->alarm, OCF_MIN(sv->health_interval_ns, EAGER_MS * OCF_NS_PER_MS));
 }
 
 static void on_alarm(struct ocf_alarm *a)

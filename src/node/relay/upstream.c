@@ -98,6 +98,8 @@ static void fail(struct ocf_upstream *up, int err)
   bool got = up->h1.got_bytes;
   if (err == OCF_ERESET && up->state == UP_BUSY && up->reused && !got)
     err = OCF_EEOF; /* closed while idle: the request never reached anybody */
+  if (rq != NULL && up->target->service != NULL)
+    ocf_relay_service_doubt(up->target->service);
   up_free(up);
   if (rq != NULL) {
     rq->up = NULL;
