@@ -18,6 +18,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 # library of src/LAYERS: (its headers, the modules that may include them)
 LIBS = {
     "uv": (r"uv\.h|uv/.*", r"io/uv"),
+    "resolv": (r"resolv\.h|arpa/nameser\.h", r"io/uv"),
     "sodium": (r"sodium\.h|sodium/.*", r"crypto/.*"),
     "crypto": (r"openssl/.*", r"crypto/.*"),
     "yaml": (r"yaml\.h", r"app/conf"),
