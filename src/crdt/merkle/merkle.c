@@ -8,6 +8,7 @@
 enum {
   BLOCK_BYTES_LIMIT = 2 << 20, /* what block_bytes_max may be: a key must fit a row */
   TOLD_MAX = 4 << 20,
+  NUDGE_S = 15, /* announcements end back-offs no more often */
 };
 
 void ocf_merkle_config_init(struct ocf_merkle_config *cfg)
@@ -209,17 +210,29 @@ bool ocf_merkle_synced(const struct ocf_merkle *m)
 
 /* ---- inputs ---- */
 
+/* Somebody who is there now names a block that we lack, or whose ancestry we lack: what is in
+ * back-off may be had from it. */
+static void nudge(struct ocf_merkle *m, uint64_t now_ns)
+{
+  if (m->n_retrying == 0 || now_ns < m->nudge_ns)
+    return;
+  m->nudge_ns = ocf_time_add(now_ns, NUDGE_S * OCF_NS_PER_S);
+  ocf_merkle_retry_all(m);
+}
+
 /* One announced head. 0 or the store's error. */
 static int hear(struct ocf_merkle *m, uint64_t now_ns, const uint8_t id[ID], struct announcer *by)
 {
-  struct row_key s = ocf_merkle_row1('s', id);
+  struct block_state s;
   struct fetch *f = ocf_merkle_fetch_find(m, id);
   m->stats.heads_rx++;
   ocf_merkle_note(m, &m->seen, id);
   if (f == NULL) {
-    int err = ocf_merkle_has(m, &s);
+    int err = ocf_merkle_get_state(m, id, &s);
     if (err == 0) {
       m->stats.heads_known++;
+      if ((s.flags & BLOCK_COMPLETE) == 0)
+        nudge(m, now_ns);
       return 0;
     }
     err = err == OCF_ENOENT ? ocf_merkle_unwanted(m, id) : err;
@@ -231,6 +244,8 @@ static int hear(struct ocf_merkle *m, uint64_t now_ns, const uint8_t id[ID], str
       return 0;
     }
   }
+  if (f->state == FETCH_RETRY)
+    nudge(m, now_ns);
   if (!f->announced) {
     ocf_merkle_fetch_account(m, f, by);
     f->announced = true;
@@ -457,7 +472,11 @@ static int next_change(struct ocf_merkle *m, struct ocf_merkle_event *ev)
   int err = pop_change(m, kd, &c);
   if (err != 0)
     return err;
-  *ev = (struct ocf_merkle_event){ .type = OCF_MERKLE_DELETE, .key = c.key };
+  *ev = (struct ocf_merkle_event){ .type = OCF_MERKLE_DELETE,
+                                   .key = c.key,
+                                   .announcer = c.announcer,
+                                   .direct = (c.flags & CHANGE_DIRECT) != 0,
+                                   .local = (c.flags & CHANGE_LOCAL) != 0 };
   err = ocf_merkle_get_winner(m, kd, &w);
   if (err == OCF_ENOENT || (err == 0 && (w.flags & WINNER_EMPTY) != 0))
     return 0;
@@ -468,10 +487,9 @@ static int next_change(struct ocf_merkle *m, struct ocf_merkle_event *ev)
   ev->type = OCF_MERKLE_PUT;
   ev->priority = w.ref.priority;
   memcpy(ev->block, w.ref.block, ID);
-  if (memcmp(w.ref.block, c.block, ID) == 0) { /* else an older value came back */
-    ev->announcer = c.announcer;
-    ev->direct = (c.flags & CHANGE_DIRECT) != 0;
-    ev->local = (c.flags & CHANGE_LOCAL) != 0;
+  if (memcmp(w.ref.block, c.block, ID) != 0) { /* an older value came back */
+    ev->announcer = ocf_bytes(NULL, 0);
+    ev->direct = ev->local = false;
   }
   return 0;
 }

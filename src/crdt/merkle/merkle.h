@@ -164,17 +164,20 @@ struct ocf_merkle_event {
   struct ocf_bytes value;            /* PUT */
   uint64_t priority;                 /* PUT */
   uint8_t block[OCF_MERKLE_ID_SIZE]; /* PUT: the block that holds the value */
-  /* PUT: who signed the gossip message that announced the head through which that block came; empty
-   * when unknown (own writes, after a restart, an older value that came back). */
+  /* Who signed the gossip message that announced the head through which that block (DELETE: the one
+   * that removed the last value) came; empty when unknown (own writes, after a restart, an older
+   * value that came back). */
   struct ocf_bytes announcer;
-  bool direct; /* PUT: the block was itself announced, by `announcer` */
-  bool local;  /* PUT: written here in this run */
+  bool direct; /* the block was itself announced, by `announcer` */
+  bool local;  /* written here in this run */
 };
 
 /* The next change or false. Changes of one key are told once, as they stand now; the order of keys
  * means nothing. Changes that were committed but not told are told after the next open. */
 bool ocf_merkle_event(struct ocf_merkle *m, struct ocf_merkle_event *ev);
 
+/* Fetches that fail are told again after a back-off. It ends early when a peer announces a block
+ * that needs what is missing: at most every 15 s. */
 enum ocf_merkle_effect_type {
   OCF_MERKLE_FETCH,   /* get block `cid`; ask `hint` first */
   OCF_MERKLE_UNFETCH, /* no longer wanted (given up for now, or banned); not told after an answer */

@@ -22,14 +22,15 @@ static void reply(struct ocf_request *rq, struct ocf_buf *b, int err)
 
 /* ---- the table ---- */
 
-static int write_rows(const struct ocf_snapshot *s, struct ocf_buf *b)
+/* Go shows who is connected; `all` shows every row that is believed. */
+static int write_rows(const struct ocf_snapshot *s, bool all, struct ocf_buf *b)
 {
   char key[OCF_PEERID_TEXT_SIZE];
   bool first = true;
   int r = ocf_buf_add(b, "{", 1);
   for (size_t i = 0; i < ocf_snapshot_n_rows(s) && r == 0; i++) {
     const struct ocf_snapshot_row *row = ocf_snapshot_row(s, i);
-    if ((!row->alive && !row->self) || row->claims == NULL)
+    if ((!all && !row->alive && !row->self) || row->claims == NULL)
       continue;
     r = ocf_buf_add(b, first ? "\"/" : ",\"/", first ? 2 : 3);
     (void)ocf_peerid_text(&row->peer, key);
@@ -46,10 +47,11 @@ static int write_rows(const struct ocf_snapshot *s, struct ocf_buf *b)
 
 void ocf_node_get_table(struct ocf_node *n, struct ocf_request *rq)
 {
+  bool all = ocf_bytes_eq(ocf_request_head(rq)->query, OCF_STR("all=1"));
   struct ocf_snapshot *s = n->slot == NULL ? NULL : ocf_snapshot_take(n->slot);
   struct ocf_buf b;
   ocf_buf_init(&b, n->loop.alloc, PAGE_MAX);
-  int r = s == NULL ? ocf_buf_add(&b, "{}", 2) : write_rows(s, &b);
+  int r = s == NULL ? ocf_buf_add(&b, "{}", 2) : write_rows(s, all, &b);
   ocf_snapshot_unref(s);
   reply(rq, &b, r);
 }

@@ -100,6 +100,7 @@ static void take(struct exchange *x)
   struct ocf_mesh *m = x->mesh;
   if (x->in.n == 0 || m->store_failed)
     return;
+  m->uncommitted = true;
   int err = ocf_merkle_broadcast(m->replica, mesh_now(m), ocf_buf_view(&x->in),
                                  ocf_peerid_view(&x->peer));
   if (err != 0 && err != OCF_EINVAL)

@@ -191,6 +191,7 @@ static uint64_t deadline(const struct ocf_mesh *m)
   uint64_t at = ocf_time_min(ocf_gossip_deadline(m->gossip), ocf_bitswap_deadline(m->blocks));
   at = ocf_time_min(at, ocf_table_deadline(m->table));
   at = ocf_time_min(at, mesh_self_deadline(m));
+  at = ocf_time_min(at, mesh_commit_due(m));
   if (!m->store_failed)
     at = ocf_time_min(at, ocf_merkle_deadline(m->replica));
   if (ocf_table_dirty(m->table))
@@ -255,6 +256,7 @@ static void on_alarm(struct ocf_alarm *a)
   ocf_bitswap_tick(m->blocks, now);
   ocf_table_tick(m->table, now);
   if (!m->store_failed) {
+    m->uncommitted = true;
     int err = ocf_merkle_tick(m->replica, now);
     if (err != 0)
       mesh_registry_failed(m, err, "ticking");
@@ -420,6 +422,7 @@ void ocf_mesh_free(struct ocf_mesh *m)
   ocf_alarm_stop(m->loop, &m->alarm);
   ocf_alarm_stop(m->loop, &m->ping);
   ocf_alarm_stop(m->loop, &m->look);
+  ocf_alarm_stop(m->loop, &m->tell);
   ocf_defer_cancel(&m->settle);
   peers_free(m);
   mesh_heads_free(m);

@@ -78,6 +78,11 @@ struct ocf_mesh {
   struct ocf_peerid self;
   char key[OCF_PEERID_TEXT_SIZE + 1]; /* "/<our peer id>" */
   struct ocf_deferred settle;
+  struct ocf_alarm tell; /* our heads, to newcomers */
+  uint64_t told_ns;      /* the last time; 0: never */
+  bool uncommitted;      /* the replica may have changed since */
+  uint64_t committed_ns; /* the last commit; 0: none */
+  uint64_t refused_ns;   /* when the log last said that a row was refused */
   struct ocf_alarm alarm, ping, look;
   uint64_t published_ns; /* the last snapshot */
   size_t n_jobs;
@@ -153,6 +158,14 @@ extern const struct ocf_bytes mesh_topic_crdt, mesh_topic_net;
 bool mesh_registry_events(struct ocf_mesh *m);
 bool mesh_registry_effects(struct ocf_mesh *m);
 /* The replica or its store has failed: says so once, and stops using it. */
+/* When what has changed is to be committed. */
+uint64_t mesh_commit_due(const struct ocf_mesh *m);
+/* What was written here is committed at this turn's end. */
+static inline void mesh_commit_now(struct ocf_mesh *m)
+{
+  m->uncommitted = true;
+  m->committed_ns = 0;
+}
 void mesh_registry_failed(struct ocf_mesh *m, int err, const char *what);
 
 /* self.c */

@@ -3,6 +3,8 @@
 
 #include "node/mesh/mesh_int.h"
 
+enum { TELL_AFTER_MS = 150, TELL_EVERY_S = 2, COMMIT_EVERY_MS = 20, REFUSED_EVERY_S = 1 };
+
 const struct ocf_bytes mesh_topic_crdt = { (const uint8_t *)"ocf-crdt", 8 };
 const struct ocf_bytes mesh_topic_net = { (const uint8_t *)"ocf-crdt-net", 12 };
 
@@ -27,20 +29,37 @@ static void on_message(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
   mesh_heard(m, ev->author);
   if (!ocf_bytes_eq(ev->topic, mesh_topic_crdt) || m->store_failed)
     return;
+  m->uncommitted = true;
   int err = ocf_merkle_broadcast(m->replica, mesh_now(m), ev->data, ocf_peerid_view(ev->author));
   if (err != 0 && err != OCF_EINVAL)
     mesh_registry_failed(m, err, "reading a broadcast");
 }
 
-/* What was published while nobody listened is told to the first one who does. */
-static void tell_unheard(struct ocf_mesh *m)
+/* What was published while nobody listened is told to the first one who does, and all heads to
+ * newcomers that cannot be told in another way: Go nodes would wait for a rebroadcast. */
+static void tell_heads(struct ocf_alarm *a)
 {
+  struct ocf_mesh *m = OCF_CONTAINER_OF(a, struct ocf_mesh, tell);
   struct ocf_buf b;
   ocf_buf_init(&b, m->loop->alloc, 64 * 1024);
   m->unheard = false;
+  m->told_ns = mesh_now(m);
   if (mesh_heads_write(m, &b) == 0 && b.n > 0)
     (void)!ocf_gossip_publish(m->gossip, mesh_now(m), mesh_topic_crdt, ocf_buf_view(&b));
   ocf_buf_fini(&b);
+  mesh_settle_later(m);
+}
+
+/* Those who come together are told together. */
+static void tell_soon(struct ocf_mesh *m)
+{
+  uint64_t now = mesh_now(m), wait = TELL_AFTER_MS * OCF_NS_PER_MS;
+  uint64_t next = ocf_time_add(m->told_ns, TELL_EVERY_S * OCF_NS_PER_S);
+  m->tell.fire = tell_heads;
+  if (m->told_ns != 0 && next > now)
+    wait = OCF_MAX(wait, next - now);
+  if (!ocf_timer_pending(&m->tell.timer))
+    ocf_alarm_start(m->loop, &m->tell, m->unheard ? 0 : wait);
 }
 
 static void on_mesh(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
@@ -52,8 +71,9 @@ static void on_mesh(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
     return;
   }
   struct mesh_peer *p = joined ? mesh_peer_find(m, ev->peer) : NULL;
-  if (joined && m->unheard)
-    tell_unheard(m);
+  bool deaf = joined && !ocf_swarm_peer_speaks(m->swarm, ev->peer, mesh_heads_protocol);
+  if (joined && (m->unheard || deaf))
+    tell_soon(m);
   if (p != NULL)
     mesh_heads_joined(p);
 }
@@ -78,6 +98,7 @@ static void on_block(struct ocf_mesh *m, const struct ocf_bitswap_event *ev)
 {
   if (ev->cid.n != OCF_CID_BLOCK_SIZE || m->store_failed)
     return;
+  m->uncommitted = true;
   int err = ocf_merkle_block(m->replica, mesh_now(m), ev->cid.p, ev->data);
   if (err != 0 && err != OCF_ENOENT && err != OCF_EINVAL && err != OCF_ECRYPTO)
     mesh_registry_failed(m, err, "taking a block");
@@ -128,8 +149,32 @@ static void on_put(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
 
 static void on_delete(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
 {
-  struct ocf_table_origin origin = { .author = NULL };
+  struct ocf_peerid author;
+  struct ocf_table_origin origin = { .head = ev->direct };
+  if (ev->announcer.n > 0 && ocf_peerid_from_bytes(ev->announcer, &author) == 0)
+    origin.author = &author;
   (void)ocf_table_delete(m->table, mesh_now(m), ev->key, &origin);
+}
+
+/* A change that comes alone is committed at once; blocks that come one after another, as in a long
+ * history, share commits, each of which costs some pages of the store. */
+static void commit(struct ocf_mesh *m)
+{
+  uint64_t now = mesh_now(m);
+  if (m->store_failed || !m->uncommitted || now < mesh_commit_due(m))
+    return;
+  m->uncommitted = false;
+  m->committed_ns = now;
+  int err = ocf_merkle_commit(m->replica, now);
+  if (err != 0)
+    mesh_registry_failed(m, err, "committing");
+}
+
+uint64_t mesh_commit_due(const struct ocf_mesh *m)
+{
+  if (!m->uncommitted)
+    return OCF_TIME_NEVER;
+  return m->committed_ns == 0 ? 0 : ocf_time_add(m->committed_ns, COMMIT_EVERY_MS * OCF_NS_PER_MS);
 }
 
 static bool replica_events(struct ocf_mesh *m)
@@ -147,11 +192,8 @@ static bool replica_events(struct ocf_mesh *m)
       break;
     }
   }
-  if (!m->store_failed) {
-    int err = ocf_merkle_commit(m->replica, mesh_now(m));
-    if (err != 0)
-      mesh_registry_failed(m, err, "committing");
-  }
+  m->uncommitted = m->uncommitted || any; /* that it was told is part of the replica's state */
+  commit(m);
   return any;
 }
 
@@ -178,6 +220,17 @@ static void log_row(struct ocf_mesh *m, const struct ocf_table_event *ev, enum o
            OCF_LOG_STR("peer", ocf_peerid_text(&ev->peer, text)),
            OCF_LOG_STR("by", ocf_peerid_text(&ev->author, author)),
            OCF_LOG_STR("verdict", ocf_table_verdict_text(ev->verdict)));
+}
+
+/* Whoever writes thousands of keys does not write our log. */
+static void log_refused(struct ocf_mesh *m, const struct ocf_table_event *ev)
+{
+  uint64_t now = mesh_now(m);
+  bool often =
+      m->refused_ns != 0 && now < ocf_time_add(m->refused_ns, REFUSED_EVERY_S * OCF_NS_PER_S);
+  if (!often)
+    m->refused_ns = now;
+  log_row(m, ev, often ? OCF_LOG_DEBUG : OCF_LOG_WARN, "row refused");
 }
 
 /* A record may say where its peer can be reached. */
@@ -210,7 +263,7 @@ static bool table_events(struct ocf_mesh *m)
       log_row(m, &ev, OCF_LOG_DEBUG, "row");
       break;
     case OCF_TABLE_GONE: log_row(m, &ev, OCF_LOG_DEBUG, "row is gone"); break;
-    case OCF_TABLE_REFUSED: log_row(m, &ev, OCF_LOG_WARN, "row refused"); break;
+    case OCF_TABLE_REFUSED: log_refused(m, &ev); break;
     case OCF_TABLE_WAITING: log_row(m, &ev, OCF_LOG_INFO, "row waits for its owner's word"); break;
     case OCF_TABLE_EVICTED: log_row(m, &ev, OCF_LOG_DEBUG, "row made room"); break;
     case OCF_TABLE_WANTED: show_again(m, &ev.peer); break;

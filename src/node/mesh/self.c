@@ -184,6 +184,7 @@ bool mesh_self_write(struct ocf_mesh *m)
   int err = write_json(m);
   if (err == 0)
     err = ocf_merkle_put(m->replica, mesh_now(m), key, ocf_buf_view(&m->json));
+  mesh_commit_now(m);
   if (err != 0) {
     m->dirty = true;
     m->put_after_ns = ocf_time_add(mesh_now(m), OCF_NS_PER_S);
@@ -227,6 +228,7 @@ void ocf_mesh_withdraw(struct ocf_mesh *m)
   m->withdrawn = true;
   m->dirty = false;
   int err = ocf_merkle_delete(m->replica, mesh_now(m), ocf_bytes(m->key, strlen(m->key)));
+  mesh_commit_now(m);
   if (err != 0)
     mesh_registry_failed(m, err, "withdrawing our record");
   mesh_settle_later(m);
@@ -243,6 +245,7 @@ void ocf_mesh_leave(struct ocf_mesh *m)
   if (m->cfg.leave == OCF_MESH_LEAVE_NONE || m->store_failed)
     return;
   int err = say_left(m);
+  mesh_commit_now(m);
   if (err != 0)
     mesh_registry_failed(m, err, "leaving");
   mesh_settle_later(m);
