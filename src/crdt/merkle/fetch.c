@@ -159,6 +159,14 @@ void ocf_merkle_fetch_drop(struct ocf_merkle *m, struct fetch *f)
   remove_fetch(m, f);
 }
 
+/* The block is here by another way. */
+void ocf_merkle_fetch_end(struct ocf_merkle *m, struct fetch *f)
+{
+  if (f->state == FETCH_ACTIVE)
+    ocf_list_push_back(&m->unfetch, &f->tell);
+  remove_fetch(m, f);
+}
+
 /* Makes room for one more: the one in back-off whose turn is next goes, or one that was asked for
  * too long ago. Children among them are found again in the store. */
 static bool make_room(struct ocf_merkle *m, uint64_t now_ns)

@@ -162,7 +162,7 @@ struct ocf_merkle {
   bool round_due;
   uint8_t round_at[ID]; /* where the next rebroadcast begins */
 
-  uint64_t opened_ns, round_ns, repair_ns;
+  uint64_t opened_ns, round_ns, repair_ns, nudge_ns;
   bool dirty, synced, synced_told, heard;
 
   struct ocf_buf key;     /* the cleaned key in hand */
@@ -243,6 +243,7 @@ struct fetch *ocf_merkle_fetch_add(struct ocf_merkle *m, uint64_t now_ns, const 
                                    struct announcer *by, bool child);
 void ocf_merkle_fetch_account(struct ocf_merkle *m, struct fetch *f, struct announcer *by);
 void ocf_merkle_fetch_drop(struct ocf_merkle *m, struct fetch *f);
+void ocf_merkle_fetch_end(struct ocf_merkle *m, struct fetch *f);
 int ocf_merkle_fetch_fail(struct ocf_merkle *m, uint64_t now_ns, struct fetch *f);
 int ocf_merkle_fetch_tick(struct ocf_merkle *m, uint64_t now_ns);
 uint64_t ocf_merkle_fetch_deadline(const struct ocf_merkle *m);

@@ -332,6 +332,45 @@ static void test_fetches_are_retried_and_banned(void **state)
   h_world_fini(&w);
 }
 
+/* Goal: after a long outage what is missing is asked for as soon as somebody announces a head above
+ * it, not when a back-off of minutes ends; announcements cannot make it faster than that. */
+static void test_an_announcement_ends_back_offs(void **state)
+{
+  struct h_world w;
+  struct h_node h;
+  (void)state;
+  h_world(&w);
+  h_init(&h, 1);
+  h.cfg.retry_min_ns = h.cfg.retry_max_ns = 100000 * HS;
+  h_open(&h);
+  struct h_block *dark = h_block(&w, NULL, "/a", "1", 1), *tip = h_block(&w, dark, "/b", "1", 2);
+  struct h_block *other = h_block(&w, NULL, "/c", "1", 1);
+  dark->dark = other->dark = true;
+  h_say1(&h, tip, "p");
+  h_say1(&h, other, "p");
+  h_sync(&h, &w, 0);
+  h_tick(&h, 60 * HS);
+  assert_int_equal(h.n_asked, 0);
+  h_say1(&h, tip, "q");
+  h_turn(&h);
+  assert_true(h_asked_for(&h, dark));
+  h_fail_fetch(&h, dark, false);
+  h_fail_fetch(&h, other, false);
+  h_say1(&h, tip, "q");
+  h_say1(&h, other, "q");
+  h_turn(&h);
+  assert_int_equal(h.n_asked, 0);
+  h_tick(&h, 15 * HS);
+  h_say1(&h, other, "q");
+  h_turn(&h);
+  assert_int_equal(h.n_asked, 2);
+  dark->dark = false;
+  h_sync(&h, &w, 0);
+  h_expect_head(&h, tip);
+  h_free(&h);
+  h_world_fini(&w);
+}
+
 /* Goal: the repair tries missing blocks at once, whatever their back-off. */
 static void test_repair_tries_everything_again(void **state)
 {
@@ -556,6 +595,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_a_deep_chain_is_bounded_work),
   cmocka_unit_test(test_many_parents_of_one_block_are_bounded_work),
   cmocka_unit_test(test_fetches_are_retried_and_banned),
+  cmocka_unit_test(test_an_announcement_ends_back_offs),
   cmocka_unit_test(test_repair_tries_everything_again),
   cmocka_unit_test(test_announcers_share_the_table),
   cmocka_unit_test(test_children_without_room_are_fetched_later),

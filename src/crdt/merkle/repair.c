@@ -107,6 +107,6 @@ int ocf_merkle_finish(struct ocf_merkle *m, uint64_t now_ns)
   err = ocf_merkle_store(m, now_ns, id, &node, &d, &o);
   struct fetch *f = err == 0 ? ocf_merkle_fetch_find(m, id) : NULL;
   if (f != NULL)
-    ocf_merkle_fetch_drop(m, f);
+    ocf_merkle_fetch_end(m, f);
   return err;
 }

@@ -96,7 +96,7 @@ static int write_block(struct ocf_merkle *m, uint64_t now_ns, uint64_t priority)
     return err == 0 ? OCF_EIO : err;
   struct fetch *f = ocf_merkle_fetch_find(m, id); /* it may be announced from a former life */
   if (f != NULL)
-    ocf_merkle_fetch_drop(m, f);
+    ocf_merkle_fetch_end(m, f);
   err = ocf_merkle_store(m, now_ns, id, &node, &d, &o);
   if (err == 0)
     announce_later(m, id);
