@@ -6,7 +6,7 @@ T ?=
 SECONDS ?= 10
 PREFIX ?= /usr/local
 
-.PHONY: help deps build demo test check interop e2e bench fuzz fuzz-cov cov mutants install format gen clean
+.PHONY: help deps build demo test check interop mesh e2e bench fuzz fuzz-cov cov mutants install format gen clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,10 @@ check: ## unit tests and the source checks, quickly
 interop: build ## the interop matrix; REPEAT=20 BULK=1GiB
 	@tools/deps.sh test
 	@python3 tools/test.py interop --repeat $(REPEAT) --bulk $(BULK)
+
+mesh: build ## our nodes and Go nodes in one mesh (needs root); REPEAT=20
+	@tools/deps.sh test
+	@python3 tools/test.py mesh --repeat $(REPEAT)
 
 e2e: build ## the end-to-end tests with a real engine
 	@tools/deps.sh test

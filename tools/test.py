@@ -3,6 +3,7 @@
 
 unit     the dev preset's ctest: unit tests, recorded vectors, fuzz corpora
 interop  tests/interop/run.py against Go and js peers
+mesh     tests/interop/mesh/run.py: our nodes and Go nodes in one mesh, in network namespaces (needs root)
 e2e      tests/e2e/run.py: build/ocf with a real engine and real clients
 all      the parts in ALL, in that order
 
@@ -81,6 +82,12 @@ def run_interop(args, env):
                         "--bulk-bytes", str(size(args.bulk))], env)
 
 
+def run_mesh(args, env):
+    subprocess.run(["tests/interop/peers.sh", "mesh47", "mesh37"], cwd=ROOT, env=env, check=True)
+    subprocess.run(["tools/build.sh", "release", "ocf"], cwd=ROOT, env=env, check=True)
+    return from_counts([sys.executable, "tests/interop/mesh/run.py", "--repeat", str(args.repeat)], env)
+
+
 def run_e2e(args, env):
     return from_counts([env["OCF_PYTHON"], "tests/e2e/run.py"], env)
 
@@ -94,8 +101,8 @@ def size(text):
 
 # A part, and the file that it cannot be without.
 PARTS = {"unit": (run_unit, "src/*/*/*_test.c"), "interop": (run_interop, "tests/interop/c_peer*.c"),
-         "e2e": (run_e2e, "tests/e2e/run.py")}
-ALL = ["unit", "interop", "e2e"]
+         "mesh": (run_mesh, "tests/interop/mesh/run.py"), "e2e": (run_e2e, "tests/e2e/run.py")}
+ALL = ["unit", "interop", "mesh", "e2e"]
 
 
 def run_part(name, args, env):
