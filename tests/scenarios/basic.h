@@ -41,6 +41,7 @@ void scenario_rush(struct stage *st);
 /* boot.c */
 void scenario_bootstrap(struct stage *st);
 void scenario_bootstrap_disk(struct stage *st);
+void scenario_bootstrap_change(struct stage *st);
 void scenario_bootstrap_oom(struct stage *st);
 
 /* hostile.c */

@@ -245,6 +245,41 @@ void scenario_bootstrap_disk(struct stage *st)
         "the sources are back, the stored list is still in use");
 }
 
+/* Sources come and go while they are asked, and the node ends meanwhile: late answers find nobody,
+ * what stays in the list keeps its answer, and nothing leaks. */
+void scenario_bootstrap_change(struct stage *st)
+{
+  static char doc[4][2048];
+  static struct disk d;
+  d = (struct disk){ .n = 0 };
+  stage_hosts(st, 3);
+  publish(st, doc);
+  stage_start(st, 1);
+  stage_start(st, 2);
+  for (unsigned round = 0; round < 20; round++) {
+    ALIVE(st);
+    stage_start(st, 0);
+    ALIVE(st);
+    for (unsigned i = 0; i < 10; i++) {
+      size_t from = (size_t)ocf_sim_between(&st->w, 0, N_SOURCES - 1);
+      size_t n = (size_t)ocf_sim_between(&st->w, 0, N_SOURCES - from);
+      CLAIM(st, boot(st->hosts[0], sources + from, n, &d) == 0, "bootstrap refused");
+      CLAIM(st, stats(st->hosts[0]).n_sources == n, "%zu sources", stats(st->hosts[0]).n_sources);
+      stage_sleep(st, ocf_sim_between(&st->w, 0, 60 * OCF_NS_PER_MS));
+      ALIVE(st);
+    }
+    CLAIM(st, boot(st->hosts[0], sources, N_SOURCES, &d) == 0, "bootstrap refused");
+    if (round % 2 == 0) {
+      stage_sleep(st, SECOND); /* the silent one is still asked */
+      ALIVE(st);
+      CLAIM(st, stats(st->hosts[0]).n_connected == 2, "not joined");
+      CLAIM(st, stats(st->hosts[0]).n_asking == 1, "the silent source is not waited for");
+    }
+    ocf_sim_host_stop(st->hosts[0]); /* checks for leaks */
+    stage_sleep(st, ocf_sim_between(&st->w, 0, 20 * SECOND));
+  }
+}
+
 /* Any allocation may fail while a list comes in: nothing breaks or leaks, and with memory again the
  * node joins by itself. */
 void scenario_bootstrap_oom(struct stage *st)

@@ -72,6 +72,7 @@ const struct scenario scenarios[] = {
   { "rush", scenario_rush, NULL, "150 nodes dial one at once", 1 },
   { "bootstrap", scenario_bootstrap, NULL, "lists of peers are asked for and followed", 3 },
   { "bootstrap-disk", scenario_bootstrap_disk, NULL, "the last good list outlives a restart", 3 },
+  { "bootstrap-change", scenario_bootstrap_change, NULL, "sources may change while asked", 3 },
   { "bootstrap-oom", scenario_bootstrap_oom, NULL, "any allocation may fail meanwhile", 1 },
   { "hostile-p2p", scenario_hostile_p2p, NULL, "bad peers are let go in time", 2 },
   { "hostile-http", scenario_hostile_http, NULL, "bad clients are answered or let go", 2 },
