@@ -17,6 +17,13 @@
 #include "base/mem/pool.h"
 #include "route/policy/inflight.h"
 
+/* A peer that has just failed a request: others are tried before it. */
+enum { AVOIDED_MAX = 8 };
+struct avoided {
+  struct ocf_peerid peer;
+  uint64_t until_ns;
+};
+
 /* discover.c */
 struct discover {
   struct ocf_ask ask;
@@ -79,6 +86,8 @@ struct ocf_node {
   struct ocf_inflight inflight; /* these three are route.c's */
   struct ocf_policy policy;
   struct ocf_pool routed;
+  struct avoided avoided[AVOIDED_MAX]; /* oldest at n_avoided modulo AVOIDED_MAX */
+  size_t n_avoided;                    /* ever */
   struct ocf_list streams; /* of streamchan.link; owned by streams.c */
   char id_text[OCF_PEERID_TEXT_SIZE];
   uint64_t started_ns;

@@ -10,7 +10,7 @@
 #include "route/body/body.h"
 #include "route/match/match.h"
 
-enum { CANDIDATES_MAX = 128, TARGET_MAX = 64 * 1024 };
+enum { CANDIDATES_MAX = 128, TARGET_MAX = 64 * 1024, AVOID_MS = 1000 };
 
 /* One request that is being routed. */
 struct routed {
@@ -72,20 +72,48 @@ static int build_target(struct routed *q, const struct ocf_snapshot_row *row, bo
   return r != 0 || q->query.n == 0 ? r : ocf_buf_add(b, q->query.p, q->query.n);
 }
 
-static bool next(struct ocf_chooser *c, struct ocf_hop *out)
+/* A peer that fails fast has few requests under way, and would draw all others to it. */
+static void avoid(struct ocf_node *n, const struct ocf_peerid *peer)
 {
-  struct routed *q = OCF_CONTAINER_OF(c, struct routed, chooser);
+  struct avoided *a = &n->avoided[n->n_avoided++ % AVOIDED_MAX];
+  a->peer = *peer;
+  a->until_ns = ocf_time_add(n->loop.now_ns, AVOID_MS * OCF_NS_PER_MS);
+}
+
+/* Somebody who was not tried and has not just failed, else somebody who was not tried. */
+static const struct ocf_snapshot_row *pick(struct routed *q)
+{
   struct ocf_node *n = q->node;
+  size_t n_tried = OCF_MIN(q->n_tried, (size_t)OCF_POLICY_TRIED_MAX), k = 0;
+  struct ocf_peerid not [AVOIDED_MAX + OCF_POLICY_TRIED_MAX];
   struct ocf_policy_choice choice = { .snapshot = q->snapshot,
                                       .service = q->service,
                                       .rows = q->candidates,
                                       .n = q->n_candidates,
-                                      .tried = q->tried,
-                                      .n_tried = OCF_MIN(q->n_tried, (size_t)OCF_POLICY_TRIED_MAX),
+                                      .tried = not,
                                       .inflight = &n->inflight };
+  for (size_t i = 0; i < AVOIDED_MAX; i++) {
+    if (n->avoided[i].until_ns > n->loop.now_ns)
+      not [k++] = n->avoided[i].peer;
+  }
+  memcpy(&not [k], q -> tried, n_tried * sizeof(not [0])); /* the last ones count most */
+  choice.n_tried = k + n_tried;
   const struct ocf_snapshot_row *row = ocf_policy_pick(&n->policy, &choice);
+  if (row != NULL || k == 0)
+    return row;
+  choice.tried = q->tried;
+  choice.n_tried = n_tried;
+  return ocf_policy_pick(&n->policy, &choice);
+}
+
+static bool next(struct ocf_chooser *c, struct ocf_hop *out)
+{
+  struct routed *q = OCF_CONTAINER_OF(c, struct routed, chooser);
+  struct ocf_node *n = q->node;
+  const struct ocf_snapshot_row *row = pick(q);
   if (row == NULL)
     return false;
+  uncount(q); /* an attempt whose answer was not the last word */
   q->tried[q->n_tried++ % OCF_POLICY_TRIED_MAX] = row->peer;
   q->counted = ocf_inflight_begin(&n->inflight, &row->peer);
   out->service = NULL;
@@ -105,7 +133,8 @@ static void result(struct ocf_chooser *c, unsigned status, int err)
 {
   struct routed *q = OCF_CONTAINER_OF(c, struct routed, chooser);
   const struct ocf_peerid *peer = &q->tried[(q->n_tried - 1) % OCF_POLICY_TRIED_MAX];
-  (void)status;
+  if (status == 502 || status == 503 || (err != 0 && err != OCF_ETIME))
+    avoid(q->node, peer);
   if (err == OCF_EUNREACH && q->node->mesh != NULL)
     ocf_mesh_unreachable(q->node->mesh, peer);
   if (err != 0)

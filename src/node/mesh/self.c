@@ -103,7 +103,7 @@ int ocf_mesh_offer(struct ocf_mesh *m, const struct ocf_mesh_service *v, size_t 
   int r = fill(m, &next, v, n);
   bool first = !m->offered;
   m->offered = true;
-  if (r == 0 && !first && same(m, &next)) {
+  if (r == 0 && !first && !m->withdrawn && same(m, &next)) {
     ocf_record_fini(&next);
     return write_json(m);
   }
