@@ -187,13 +187,20 @@ void ocf_relay_request_bad_input(struct ocf_request *rq, enum ocf_h1_error e)
 
 /* ---- failures ---- */
 
-static bool budget_allows(struct ocf_relay *r)
+/* Counts fade instead of beginning anew, so that no moment is without a budget. */
+static void fade_window(struct ocf_relay *r)
 {
   uint64_t now = r->loop->now_ns;
-  if (now - r->window_ns > RETRY_WINDOW_NS) {
-    r->window_ns = now;
-    r->window_requests = r->window_retries = 0;
+  while (now - r->window_ns > RETRY_WINDOW_NS) {
+    r->window_requests /= 2;
+    r->window_retries = r->window_requests == 0 ? 0 : r->window_retries / 2;
+    r->window_ns = r->window_requests == 0 ? now : ocf_time_add(r->window_ns, RETRY_WINDOW_NS);
   }
+}
+
+static bool budget_allows(struct ocf_relay *r)
+{
+  fade_window(r);
   uint64_t most = RETRY_BURST + r->window_requests * r->cfg.retry_budget_percent / 100;
   if (r->window_retries >= most) {
     ocf_metric_inc(r->loop->metrics, OCF_METRIC_RETRIES_DENIED);
@@ -527,6 +534,7 @@ static void begin_forwarding(struct ocf_request *rq)
   rq->forwarded = true;
   rq->replayable =
       cfg->retry_enabled && cfg->retry_body_hold > 0 && rq->body_total <= cfg->retry_body_hold;
+  fade_window(rq->session->relay);
   rq->session->relay->window_requests++;
 }
 
