@@ -398,6 +398,7 @@ int ocf_daemon_run(struct ocf_conf *conf, const struct ocf_key *key,
   char agent[64];
   (void)snprintf(agent, sizeof(agent), "ocf-c/%s", info->version);
   (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the store's */
   ocf_setup_node(conf, &d.node_cfg);
   d.node_cfg.build_info = build;
   d.node_cfg.n_build_info = build_info(info, build);
