@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Asks a node from addresses that are not loopback: remote_caller.py OCF FOLDER [ADDRESS].
+"""Asks a node from addresses that are not loopback: remote_caller.py OCF FOLDER [ADDRESS | --rows].
 
 Runs in a network namespace of its own, where it gives the loopback device two more addresses; with
-ADDRESS it stays where it is and uses that one. Prints {case: status} as JSON.
+ADDRESS it stays where it is and uses that one. With --rows it writes and reads the node table. Prints
+{case: status} as JSON.
 """
 
 import json
@@ -38,8 +39,23 @@ def addresses():
     return {"v4": V4, "v6": V6}
 
 
+def rows(run):
+    node = Node(run, "rows", "--host", "0.0.0.0")
+    told, record = {}, b'{"service":[{"name":"s","host":"localhost","port":"9","identity_group":["k=v"]}]}'
+    for where, address in (("far", addresses()["v4"]), ("near", "127.0.0.1")):
+        at = (address, node.at[1])
+        told[f"{where} POST"] = get(at, "/v1/dnt/_node", ["Content-Type: application/json"], "POST", record).status
+        told[f"{where} offers"] = "k=v" in get(("127.0.0.1", node.at[1]), "/v1/dnt/table").body.decode()
+        told[f"{where} DELETE"] = get(at, "/v1/dnt/_node", method="DELETE").status
+    node.kill()
+    return told
+
+
 def main():
     run = Here(sys.argv[1], sys.argv[2])
+    if sys.argv[3:] == ["--rows"]:
+        print(json.dumps(rows(run)))
+        return
     found = {"v4": sys.argv[3]} if len(sys.argv) > 3 else addresses()
     told = {}
     for name, extra in (("shut", []), ("open", ["--p2p_route_open"])):
