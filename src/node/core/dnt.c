@@ -186,9 +186,29 @@ static void write_multiaddr(struct ocf_json *w, const struct ocf_maddr *addr,
   ocf_json_cstr(w, text);
 }
 
-/* Where a row says that it can be reached from everywhere, an address or a name; false: nowhere. */
-static bool public_addr(const struct ocf_claims *c, struct ocf_maddr *out)
+/* The port that goes with a row's public address: as it says, else of an address of the same IP
+ * that we know (OCF nodes tell none, and take their own), else the usual one. */
+static uint16_t public_port(struct ocf_node *n, const struct ocf_snapshot_row *row,
+                            const struct ocf_ip_addr *ip)
 {
+  struct ocf_maddr addrs[ADDRS_MAX];
+  struct ocf_ip_addr known;
+  if (row->claims->public_port != 0)
+    return row->claims->public_port;
+  size_t count = ocf_swarm_peer_addrs(n->swarm, n->loop.now_ns, &row->peer, addrs, ADDRS_MAX);
+  for (size_t i = 0; i < count; i++) {
+    if (ocf_maddr_to_ip(&addrs[i], OCF_MADDR_TCP, &known, NULL) == 0 &&
+        known.family == ip->family && memcmp(known.ip, ip->ip, sizeof(known.ip)) == 0)
+      return known.port;
+  }
+  return DEFAULT_PORT;
+}
+
+/* Where a row says that it can be reached from everywhere, an address or a name; false: nowhere. */
+static bool public_addr(struct ocf_node *n, const struct ocf_snapshot_row *row,
+                        struct ocf_maddr *out)
+{
+  const struct ocf_claims *c = row->claims;
   uint16_t port = c->public_port != 0 ? c->public_port : DEFAULT_PORT;
   const uint8_t port_bytes[2] = { (uint8_t)(port >> 8), (uint8_t)port };
   struct ocf_ip_addr ip;
@@ -196,7 +216,7 @@ static bool public_addr(const struct ocf_claims *c, struct ocf_maddr *out)
   if (c->public_address.n == 0)
     return false;
   if (ocf_ip_addr_parse_host(c->public_address, &ip) == 0) {
-    ip.port = port;
+    ip.port = public_port(n, row, &ip);
     ocf_maddr_from_ip(&ip, OCF_MADDR_TCP, out);
     return !ocf_maddr_is_unspecified(out);
   }
@@ -214,7 +234,7 @@ static void write_public(struct ocf_node *n, struct ocf_json *w, const struct oc
   struct ocf_maddr addr;
   for (size_t i = 0; i < n_rows && told < OCF_BOOTLIST_MAX; i++) {
     const struct ocf_snapshot_row *row = ocf_snapshot_row(s, (first + i) % n_rows);
-    if (row->self || !row->alive || row->claims == NULL || !public_addr(row->claims, &addr))
+    if (row->self || !row->alive || row->claims == NULL || !public_addr(n, row, &addr))
       continue;
     write_multiaddr(w, &addr, &row->peer);
     told++;
