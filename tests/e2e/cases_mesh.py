@@ -447,14 +447,28 @@ def test_a_posted_row_goes_everywhere_and_a_deleted_one_goes(run):
     same(bad.status, 400, "a body that is no record")
 
 
-def test_only_this_machine_may_write_rows(run):
-    script = [sys.executable, HERE / "remote_caller.py", run.ocf, run.folder / "remote-mesh", "--rows"]
+def in_a_namespace(run, script, *args):
+    """What a script tells that needs a network of its own."""
     for prefix in (["unshare", "-n"], ["unshare", "-r", "-n"]):
-        status, out, err = finish([*prefix, *script], timeout=60, env=clean_env(run.folder))
+        status, out, err = finish([*prefix, sys.executable, HERE / script, run.ocf, run.folder / Path(script).stem, *args],
+                                  timeout=60, env=clean_env(run.folder))
         if status == 0:
-            break
-    expect(status == 0, f"exit status {status}: {err[-800:]}")
-    told = json.loads(out.splitlines()[-1])
+            return json.loads(out.splitlines()[-1])
+    raise Failure(f"exit status {status}: {err[-800:]}")
+
+
+def test_a_worker_that_cannot_be_dialled_is_reached_through_its_relay(run):
+    told = in_a_namespace(run, "relay_hop.py")
+    same(told["connected"], False, "whether the head is connected to the worker")
+    same(told["answers"], [[200, True, True]] * 20, "status, named in X-Computing-Node, complete")
+    expect(told["hops"]["relay"] >= 20, f"requests through the relay: {told['hops']}")
+    same(told["without it"][0], 502, "status once the worker is gone")
+    expect(told["round and round"][0] in (400, 508), f"a path that goes round: {told['round and round']}")
+    return f"round and round: {told['round and round']}"
+
+
+def test_only_this_machine_may_write_rows(run):
+    told = in_a_namespace(run, "remote_caller.py", "--rows")
     same(told, {"far POST": 403, "far offers": False, "far DELETE": 403,
                 "near POST": 200, "near offers": True, "near DELETE": 200}, "who may")
 

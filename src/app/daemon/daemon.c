@@ -219,6 +219,12 @@ static int join_mesh(struct ocf_plane *p, struct ocf_node_config *cfg, struct oc
   cfg->mesh.public_address = d->addrs.public_host;
   cfg->mesh.public_port = d->addrs.n_public > 0 ? d->addrs.public_port : 0;
   cfg->mesh.fresh_key = d->info->fresh_key;
+  cfg->mesh.relay_peer = d->conf->registry_relay_peer;
+  struct ocf_peerid relay;
+  if (cfg->mesh.relay_peer[0] != '\0' &&
+      ocf_peerid_parse(ocf_bytes(cfg->mesh.relay_peer, strlen(cfg->mesh.relay_peer)), &relay) != 0)
+    return ocf_err_set(err, OCF_EINVAL, "give a peer id such as 12D3KooW...",
+                       "registry.relay_peer: \"%s\" is not a peer id", cfg->mesh.relay_peer);
   int r = ocf_daemon_store_open(p, err);
   if (r == 0 && p->store != NULL)
     cfg->mesh.kv = ocf_lmdb_kv(p->store);

@@ -172,14 +172,6 @@ void ocf_node_discover_soon(struct ocf_node *n)
     ocf_alarm_start(&n->loop, &d->alarm, d->wait_ns);
 }
 
-void ocf_node_discover_failed(struct ocf_node *n, const struct ocf_peerid *peer)
-{
-  if (n->mesh == NULL)
-    return;
-  ocf_table_set_dialable(ocf_mesh_table(n->mesh), peer, false);
-  ocf_node_discover_soon(n);
-}
-
 void ocf_node_discover_init(struct ocf_node *n)
 {
   n->discover.alarm.fire = on_alarm;

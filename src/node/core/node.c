@@ -81,7 +81,7 @@ static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
     break;
   case OCF_SWARM_DIAL_FAILED:
     log_peer(n, ev, "peer cannot be dialled");
-    ocf_node_discover_failed(n, ev->peer);
+    ocf_node_discover_soon(n); /* others may know better addresses */
     break;
   case OCF_SWARM_PEER_IDENTIFIED: ocf_node_discover_soon(n); break;
   case OCF_SWARM_STREAM_IN:

@@ -124,8 +124,6 @@ void ocf_node_on_health(void *ctx, struct ocf_service *sv);
 void ocf_node_discover_init(struct ocf_node *n);
 void ocf_node_discover_free(struct ocf_node *n);
 void ocf_node_discover_soon(struct ocf_node *n);
-/* No known address of the peer works: others are asked for new ones. */
-void ocf_node_discover_failed(struct ocf_node *n, const struct ocf_peerid *peer);
 
 /* boot.c */
 void ocf_node_boot_init(struct ocf_node *n);

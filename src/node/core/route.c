@@ -58,9 +58,10 @@ static int build_target(struct routed *q, const struct ocf_snapshot_row *row, bo
   int r = 0;
   ocf_buf_clear(b);
   if (relayed) {
+    (void)ocf_peerid_text(&row->peer, text);
     r = ocf_buf_add(b, "/v1/p2p/", 8);
     if (r == 0)
-      r = ocf_buf_add(b, ocf_peerid_text(&row->peer, text), strlen(text));
+      r = ocf_buf_add(b, text, strlen(text));
   }
   if (r == 0 && !row->self) {
     r = ocf_buf_add(b, "/v1/_service/", 13);

@@ -22,7 +22,8 @@ void ocf_mesh_config_init(struct ocf_mesh_config *cfg)
                                    .role = "worker",
                                    .version = "",
                                    .owner = "",
-                                   .public_address = "" };
+                                   .public_address = "",
+                                   .relay_peer = "" };
   ocf_gossip_config_init(&g);
   cfg->gossip = g.params;
   cfg->gossip.d_lazy = LAZY; /* one hub may know all others */
@@ -146,6 +147,18 @@ static void peer_down(struct ocf_mesh *m, const struct ocf_peerid *id)
   OCF_DELETE(m->loop->alloc, p);
 }
 
+/* That it cannot be dialled says nothing about the life of a peer that is reached through a relay.
+ */
+static void dial_failed(struct ocf_mesh *m, const struct ocf_peerid *id)
+{
+  const struct ocf_table_row *row = ocf_table_find(m->table, id);
+  struct ocf_swarm_peer_info relay;
+  ocf_table_set_dialable(m->table, id, false);
+  if (row == NULL || row->claims.c == NULL || ocf_peerid_is_none(&row->claims.c->relay_peer) ||
+      !ocf_swarm_peer_info(m->swarm, &row->claims.c->relay_peer, &relay))
+    ocf_table_failed(m->table, mesh_now(m), id);
+}
+
 void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
 {
   struct mesh_peer *p = mesh_peer_find(m, ev->peer);
@@ -153,7 +166,7 @@ void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
     peer_down(m, ev->peer);
     m->urgent = true; /* no request should go there any more */
   } else if (ev->type == OCF_SWARM_DIAL_FAILED) {
-    ocf_table_failed(m->table, mesh_now(m), ev->peer);
+    dial_failed(m, ev->peer);
   } else {
     if (p == NULL)
       p = peer_new(m, ev->peer);
@@ -169,7 +182,7 @@ void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
 
 void ocf_mesh_unreachable(struct ocf_mesh *m, const struct ocf_peerid *peer)
 {
-  ocf_table_failed(m->table, mesh_now(m), peer);
+  dial_failed(m, peer);
   m->urgent = true;
   mesh_settle_later(m);
 }

@@ -49,6 +49,7 @@ struct ocf_mesh_config {
   const char *role, *version, *owner;
   const char *public_address; /* IP or name told in the record; "" none */
   uint16_t public_port;       /* 0: none */
+  const char *relay_peer;     /* who passes requests on to us, told in the record; "" none */
 };
 
 /* Defaults; pointers NULL or "". */

@@ -51,6 +51,7 @@ static int fill(struct ocf_mesh *m, struct ocf_record *rec, const struct ocf_mes
   rec->owner = str(m->cfg.owner);
   rec->version = str(m->cfg.version);
   rec->public_address = str(m->cfg.public_address);
+  rec->relay_peer = str(m->cfg.relay_peer);
   rec->connected = true;
   int r = role.n > 0 ? ocf_record_strs(rec, &rec->role, &role, 1) : 0;
   if (r == 0 && m->cfg.public_port != 0)
