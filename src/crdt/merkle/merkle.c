@@ -488,8 +488,10 @@ static int next_change(struct ocf_merkle *m, struct ocf_merkle_event *ev)
   ev->priority = w.ref.priority;
   memcpy(ev->block, w.ref.block, ID);
   if (memcmp(w.ref.block, c.block, ID) != 0) { /* an older value came back */
-    ev->announcer = ocf_bytes(NULL, 0);
-    ev->direct = ev->local = false;
+    const struct loser *l = ocf_merkle_loser(m, w.ref.block);
+    ev->announcer = l != NULL ? ocf_bytes(l->announcer, l->n_announcer) : ocf_bytes(NULL, 0);
+    ev->direct = l != NULL && (l->flags & CHANGE_DIRECT) != 0;
+    ev->local = false;
   }
   return 0;
 }

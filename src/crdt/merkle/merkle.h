@@ -166,7 +166,7 @@ struct ocf_merkle_event {
   uint8_t block[OCF_MERKLE_ID_SIZE]; /* PUT: the block that holds the value */
   /* Who signed the gossip message that announced the head through which that block (DELETE: the one
    * that removed the last value) came; empty when unknown (own writes, after a restart, an older
-   * value that came back). */
+   * value that came back unless its block lost against what is gone now a short while ago). */
   struct ocf_bytes announcer;
   bool direct; /* the block was itself announced, by `announcer` */
   bool local;  /* written here in this run */

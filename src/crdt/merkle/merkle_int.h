@@ -128,6 +128,16 @@ struct noted {
   uint8_t id[ID];
 };
 
+/* Who announced a block whose value did not win when it came: it may win by a tombstone that comes
+ * after it, as the two blocks of a put at the highest priority do when the newer arrives first. */
+enum { LOSERS_MAX = 32 };
+struct loser {
+  uint8_t id[ID]; /* the block */
+  uint8_t flags;  /* CHANGE_DIRECT */
+  uint8_t n_announcer;
+  uint8_t announcer[OCF_MERKLE_ANNOUNCER_MAX];
+};
+
 /* ---- the replica ---- */
 
 struct ocf_merkle {
@@ -144,7 +154,9 @@ struct ocf_merkle {
   struct ocf_list queued, active, unfetch, fresh;
   struct ocf_heap retries;
   size_t n_active, n_retrying, n_unknown, n_announced;
-  struct ocf_lru seen, bad; /* struct noted */
+  struct ocf_lru seen, bad;        /* struct noted */
+  struct loser losers[LOSERS_MAX]; /* the latest */
+  size_t n_losers;                 /* ever */
 
   bool more_missing; /* the store may name missing blocks that are not in the table */
   bool more_again;   /* also behind the place that the present search has reached */
@@ -213,6 +225,8 @@ void ocf_merkle_digest(struct ocf_bytes key, uint8_t out[ID]);
 /* The same amount of work again from the start gives the same result, so it may be cut anywhere. */
 int ocf_merkle_merge(struct ocf_merkle *m, const uint8_t id[ID], struct ocf_bytes block,
                      const struct ocf_merkle_delta *d, const struct origin *o);
+/* What is remembered of a block whose value came back; NULL: nothing. */
+const struct loser *ocf_merkle_loser(const struct ocf_merkle *m, const uint8_t id[ID]);
 /* Commits what was merged of a block so far, when `limit` changes wait. */
 int ocf_merkle_part(struct ocf_merkle *m, const uint8_t id[ID], size_t limit);
 void ocf_merkle_tomb_id(const uint8_t id[ID], char out[64]); /* "/CIQ…", 57 characters */

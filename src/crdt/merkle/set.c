@@ -316,6 +316,27 @@ static int loses(struct ocf_merkle *m, uint64_t priority, struct ocf_bytes value
   return err != 0 ? err : compare_bytes(present, value) >= 0;
 }
 
+static void note_loser(struct ocf_merkle *m, const struct merge *g)
+{
+  const struct announcer *by = g->origin->by;
+  if (by == NULL)
+    return;
+  struct loser *l = &m->losers[m->n_losers++ % LOSERS_MAX];
+  memcpy(l->id, g->id, ID);
+  l->flags = g->origin->direct ? CHANGE_DIRECT : 0;
+  l->n_announcer = by->n;
+  memcpy(l->announcer, by->id, by->n);
+}
+
+const struct loser *ocf_merkle_loser(const struct ocf_merkle *m, const uint8_t id[ID])
+{
+  for (size_t i = 0; i < OCF_MIN(m->n_losers, (size_t)LOSERS_MAX); i++) {
+    if (memcmp(m->losers[i].id, id, ID) == 0)
+      return &m->losers[i];
+  }
+  return NULL;
+}
+
 static int merge_element(struct ocf_merkle *m, const struct merge *g,
                          const struct ocf_merkle_element *e)
 {
@@ -340,6 +361,8 @@ static int merge_element(struct ocf_merkle *m, const struct merge *g,
     return err;
   const struct winner *before = err == 0 ? &old : NULL;
   err = loses(m, g->priority, e->value, before);
+  if (err > 0)
+    note_loser(m, g);
   return err != 0 ? OCF_MIN(err, 0) : set_winner(m, g, kd, before, &now, now.key);
 }
 
