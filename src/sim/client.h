@@ -68,7 +68,7 @@ struct ocf_sim_client {
   unsigned status;
   char node[100]; /* X-Computing-Node */
   uint64_t sent_n, got_n, n_events;
-  bool done_event, error_event, torn_event, started, head_seen, finished;
+  bool done_event, error_event, started, head_seen, finished;
   uint64_t start_ns, first_ns, last_ns, end_ns, gap_max_ns;
   bool stalled;
 };

@@ -65,4 +65,20 @@ void scenario_reg_newcomer(struct stage *st);
 void scenario_reg_twins(struct stage *st);
 void scenario_reg_route(struct stage *st);
 
+/* registry_hostile.c */
+void scenario_bad_signatures(struct stage *st);
+void scenario_oversized_rpc(struct stage *st);
+void scenario_oversized_block(struct stage *st);
+void scenario_unfetchable_head(struct stage *st);
+void scenario_empty_head(struct stage *st);
+void scenario_priority_max(struct stage *st);
+void scenario_deep_chain(struct stage *st);
+void scenario_want_flood(struct stage *st);
+void scenario_graft_flood(struct stage *st);
+void scenario_ihave_spam(struct stage *st);
+void scenario_foreign_record(struct stage *st);
+void scenario_ten_thousand_keys(struct stage *st);
+void scenario_malformed_records(struct stage *st);
+void scenario_forged_left(struct stage *st);
+
 #endif
