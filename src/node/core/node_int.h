@@ -88,7 +88,7 @@ struct ocf_node {
   struct ocf_pool routed;
   struct avoided avoided[AVOIDED_MAX]; /* oldest at n_avoided modulo AVOIDED_MAX */
   size_t n_avoided;                    /* ever */
-  struct ocf_list streams; /* of streamchan.link; owned by streams.c */
+  struct ocf_list streams;             /* of streamchan.link; owned by streams.c */
   char id_text[OCF_PEERID_TEXT_SIZE];
   uint64_t started_ns;
   uint64_t drain_until_ns;

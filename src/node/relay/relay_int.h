@@ -37,7 +37,7 @@ struct ocf_service {
   uint64_t health_interval_ns;
   unsigned failures_max, n_failures;
   enum ocf_service_health health;
-  bool doubted; /* no check has gone well since it could not be reached */
+  bool doubted;   /* no check has gone well since it could not be reached */
   unsigned label; /* of its metrics */
   struct ocf_alarm alarm;
   struct ocf_ask check;        /* the health check */
