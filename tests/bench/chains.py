@@ -244,9 +244,9 @@ class Chain:
 
 
 class Ocf(Chain):
-    def __init__(self, stage, service_port):
+    def __init__(self, stage, service_port, *worker_options):
         super().__init__(stage, "ocf")
-        worker, ready = stage.node("--service.name", "llm", "--service.port", str(service_port))
+        worker, ready = stage.node("--service.name", "llm", "--service.port", str(service_port), *worker_options)
         self.processes["worker"] = worker
         head, self.ready = stage.node("--bootstrap.static", ready["p2p"][0])
         self.processes["head"] = head

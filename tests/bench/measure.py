@@ -50,12 +50,23 @@ def run(args, limit_s, env=None):
     return done.stdout
 
 
-def requests(chain, service, path, connections, seconds, body_bytes=0):
-    """wrk with one thread; any error counts as a failed measurement."""
+def until(fn, limit_s):
+    """Tries again while it fails."""
+    last = time.monotonic() + limit_s
+    while True:
+        try:
+            return fn()
+        except Bad:
+            if time.monotonic() > last:
+                raise
+
+
+def requests(chain, service, path, connections, seconds, body_bytes=0, body=""):
+    """wrk with one thread; any error counts as a failed measurement. `body` makes it a POST of that JSON."""
     with Usage(chain, service) as usage:
         out = run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
                    "-s", os.path.join(HERE, "wrk.lua"), chain.url(path)],
-                  seconds + 30, {"BODY_BYTES": str(body_bytes)})
+                  seconds + 30, {"BODY_BYTES": str(body_bytes), "BODY": body})
     got = json.loads(out.strip().splitlines()[-1])
     if got["errors"] or not got["requests"]:
         raise Bad(f"wrk: {got['errors']} errors in {got['requests']} requests")

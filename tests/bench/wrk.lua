@@ -1,9 +1,16 @@
 -- wrk script for all request benchmarks: BODY_BYTES in the environment makes it a POST with such a
--- body; the last line of the output is one JSON object.
+-- body, BODY one with that body; the last line of the output is one JSON object.
 local n = tonumber(os.getenv("BODY_BYTES") or "0")
 if n > 0 then
   wrk.method = "POST"
   wrk.body = string.rep("x", n)
+  wrk.headers["Content-Type"] = "application/json"
+end
+
+local body = os.getenv("BODY") or ""
+if body ~= "" then
+  wrk.method = "POST"
+  wrk.body = body
   wrk.headers["Content-Type"] = "application/json"
 end
 
