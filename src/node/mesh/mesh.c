@@ -6,6 +6,7 @@
 
 enum {
   PUBLISH_EVERY_MS = 5,
+  PUBLISH_ROW_US = 10, /* longer by so much for each row, which a snapshot costs time for */
   LOOK_EVERY_S = 10,
   IN_STREAMS_MAX = 8192,
   SETTLE_ROUNDS = 64,
@@ -199,6 +200,15 @@ void ocf_mesh_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, si
 
 /* ---- a turn ---- */
 
+/* Not before, unless it is urgent. */
+static uint64_t next_publish(const struct ocf_mesh *m)
+{
+  struct ocf_table_stats s;
+  ocf_table_stats(m->table, &s);
+  return ocf_time_add(m->published_ns,
+                      PUBLISH_EVERY_MS * OCF_NS_PER_MS + s.n_rows * PUBLISH_ROW_US * OCF_NS_PER_US);
+}
+
 static uint64_t deadline(const struct ocf_mesh *m)
 {
   uint64_t at = ocf_time_min(ocf_gossip_deadline(m->gossip), ocf_bitswap_deadline(m->blocks));
@@ -208,7 +218,7 @@ static uint64_t deadline(const struct ocf_mesh *m)
   if (!m->store_failed)
     at = ocf_time_min(at, ocf_merkle_deadline(m->replica));
   if (ocf_table_dirty(m->table))
-    at = ocf_time_min(at, ocf_time_add(m->published_ns, PUBLISH_EVERY_MS * OCF_NS_PER_MS));
+    at = ocf_time_min(at, next_publish(m));
   return at;
 }
 
@@ -224,9 +234,7 @@ static void arm(struct ocf_mesh *m)
 static void publish(struct ocf_mesh *m)
 {
   uint64_t now = mesh_now(m);
-  if (!ocf_table_dirty(m->table) ||
-      (m->published_ns != 0 && !m->urgent &&
-       now < ocf_time_add(m->published_ns, PUBLISH_EVERY_MS * OCF_NS_PER_MS)))
+  if (!ocf_table_dirty(m->table) || (m->published_ns != 0 && !m->urgent && now < next_publish(m)))
     return;
   m->published_ns = now;
   m->urgent = false;
