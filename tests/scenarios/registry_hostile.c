@@ -56,6 +56,7 @@ static void work_goes_on(struct stage *st, const char *group)
   ALIVE(st);
   reg_offer(st, 1, group);
   (void)reg_converge(st, 3 * SECOND);
+  stage_sleep(st, 200 * MS); /* until there is a snapshot of it: a large table takes its time */
   ALIVE(st);
   ask_for(st, 1);
   ALIVE(st);
