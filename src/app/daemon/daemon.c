@@ -220,6 +220,10 @@ static int join_mesh(struct ocf_plane *p, struct ocf_node_config *cfg, struct oc
   cfg->mesh.public_port = d->addrs.n_public > 0 ? d->addrs.public_port : 0;
   cfg->mesh.fresh_key = d->info->fresh_key;
   cfg->mesh.relay_peer = d->conf->registry_relay_peer;
+  if (d->n_planes > 1) /* peers may choose another plane's connection for the mesh's streams */
+    OCF_LOGF(&p->log, "registry", OCF_LOG_WARN,
+             "with several planes the registry is not reliable: use one, or turn the registry off",
+             OCF_LOG_U64("planes", d->n_planes));
   struct ocf_peerid relay;
   if (cfg->mesh.relay_peer[0] != '\0' &&
       ocf_peerid_parse(ocf_bytes(cfg->mesh.relay_peer, strlen(cfg->mesh.relay_peer)), &relay) != 0)
