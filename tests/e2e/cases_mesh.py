@@ -281,6 +281,45 @@ def test_a_worker_killed_and_started_again_under_load_takes_part_again(run):
     return f"{note}; asked again {took:.2f} s after its start"
 
 
+def test_a_worker_that_freezes_is_left_when_its_keepalive_is_missed(run):
+    """SIGSTOP: connections stay, nothing is answered. What waits goes to the other worker."""
+    m = mocked(run)
+    head = Node(run, "mesh-keen-head", "--role", "head", "--bootstrap.static", m.mesh.bootstrap,
+                "--p2p.keepalive", "500ms", "--p2p.keepalive_timeout", "500ms")
+    eventually(lambda: m.mesh.routes(head, "a") and m.mesh.routes(head, "b"), 10, "the new head routes")
+    load = Load([head], "m1", rate=100)
+    time.sleep(0.5)
+    m.mesh["a"].signal(signal.SIGSTOP)
+    try:
+        time.sleep(3)
+        note = load.must_hold(100)
+    finally:
+        m.mesh["a"].signal(signal.SIGCONT)
+    eventually(lambda: m.mesh.routes(head, "a"), 10, "it is back")
+    head.kill()
+    return note
+
+
+def test_the_bootstrap_head_killed_leaves_the_rest_at_work(run):
+    m = mocked(run)
+    load = Load([m.mesh.heads[1]], "m1")
+    time.sleep(0.5)
+    m.mesh["head0"].kill()
+    time.sleep(1 * LONG)
+    for w in "abc":
+        expect(m.mesh.row(m.mesh["head1"], w), f"{w} is not in the table of head1 any more")
+    m.mesh.start("head0")
+    up = time.monotonic()
+    for w in "abc":
+        eventually(lambda n=w: m.mesh.routes(m.mesh["head0"], n), 10, f"head0 can reach {w} again")
+    took = time.monotonic() - up
+    expect(took <= 5, f"head0 knew all workers after {took:.1f} s")
+    same(answered_by(m.mesh["head0"], "m2"), m.mesh["c"].id, "who computed")
+    note = load.must_hold(200 * LONG)
+    expect(not any(o.how == "told" for o in load.outcomes), f"streams broke off: {note}")
+    return f"{note}; head0 knew all {took:.2f} s after its start"
+
+
 def test_a_new_worker_takes_traffic_2_s_after_its_engine_is_well(run):
     """The engine starts after its node, as slow engines do."""
     m = mocked(run)
