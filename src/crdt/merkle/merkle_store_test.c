@@ -28,6 +28,34 @@ static void test_nothing_is_promised_before_the_commit(void **state)
   h_free(&h);
 }
 
+/* Goal: what was rolled back is not told, and heads of a running turn are not either. */
+static void test_a_rolled_back_write_is_not_told(void **state)
+{
+  struct h_node h;
+  struct ocf_merkle_effect fx;
+  (void)state;
+  h_new(&h, 1);
+  assert_int_equal(ocf_merkle_put(h.m, h.now, OCF_STR("/k"), OCF_STR("v")), 0);
+  h.a.fail_at = h.a.n_calls + 1;
+  assert_int_equal(ocf_merkle_put(h.m, h.now, OCF_STR("/l"), OCF_STR("v")), OCF_ENOMEM);
+  h.a.fail_at = 0;
+  assert_int_equal(ocf_merkle_commit(h.m, h.now), 0);
+  assert_false(ocf_merkle_effect(h.m, h.now, &fx));
+  h_expect(&h, "/k", NULL);
+
+  assert_int_equal(ocf_merkle_put(h.m, h.now, OCF_STR("/k"), OCF_STR("v")), 0);
+  h_turn(&h);
+  h_clear_casts(&h);
+  h.now += 7 * HS;
+  assert_int_equal(ocf_merkle_tick(h.m, h.now), 0);
+  assert_int_equal(ocf_merkle_put(h.m, h.now, OCF_STR("/l"), OCF_STR("v")), 0);
+  assert_false(ocf_merkle_effect(h.m, h.now, &fx)); /* a round is due, of uncommitted heads */
+  h_turn(&h);
+  assert_int_equal(h.n_casts, 2);
+  assert_int_equal(h_stats(&h).heads, 1);
+  h_free(&h);
+}
+
 /* Goal: a full store rolls the turn back and the replica goes on when there is room again. */
 static void test_a_full_store_is_no_end(void **state)
 {
@@ -200,7 +228,56 @@ static void test_a_huge_block_is_merged_in_parts(void **state)
   h_world_fini(&w);
 }
 
-/* Goal: so do many blocks in one turn, and blocks with as many links as fit. */
+/* Goal: so is a block with many elements and many links, of which none is there. */
+static void test_a_block_of_many_links_fits_a_transaction(void **state)
+{
+  static struct h_node h;
+  struct h_world w;
+  struct narrow_kv s = { .kv = { &narrow_ops } };
+  struct ocf_buf delta, block;
+  struct ocf_alloc a;
+  char key[16];
+  enum { LINKS = 20000 };
+  static struct ocf_bytes views[LINKS];
+  static uint8_t cids[LINKS][OCF_CID_BLOCK_SIZE];
+  (void)state;
+  h_world(&w);
+  ocf_alloc_init(&a);
+  ocf_buf_init(&delta, &a, 4 << 20);
+  ocf_buf_init(&block, &a, 4 << 20);
+  for (int i = 0; i < 10900; i++) { /* three rows each: a part is just not full */
+    (void)snprintf(key, sizeof(key), "/%d", i);
+    struct ocf_merkle_element e = { ocf_bytes(key, strlen(key)), { NULL, 0 }, OCF_STR("v") };
+    assert_int_equal(ocf_merkle_delta_add(&delta, OCF_MERKLE_ELEMENTS, &e), 0);
+  }
+  for (int i = 0; i < LINKS; i++) {
+    uint8_t id[ID] = { (uint8_t)i, (uint8_t)(i >> 8) };
+    ocf_merkle_cid(id, cids[i]);
+    views[i] = ocf_bytes(cids[i], OCF_CID_BLOCK_SIZE);
+  }
+  assert_int_equal(ocf_merkle_delta_end(&delta, 1), 0);
+  assert_int_equal(ocf_dagpb_encode(views, LINKS, ocf_buf_view(&delta), &block), 0);
+  struct h_block *b = h_add_block(&w, ocf_buf_view(&block));
+  h_init(&h, 1);
+  s.real = h.kv;
+  h.cfg.kv = &s.kv;
+  h.cfg.block_bytes_max = 2 << 20;
+  h.no_table = true;
+  h_open(&h);
+  h_say1(&h, b, "p");
+  h_turn(&h);
+  assert_int_equal(h_give(&h, b), 0);
+  h_turn(&h);
+  assert_int_equal(h_count_rows(&h, 'w'), LINKS);
+  assert_int_equal(h_stats(&h).rows, 10900);
+  assert_true(h_stats(&h).fetches + 2 >= h.cfg.per_announcer_max);
+  ocf_buf_fini(&delta);
+  ocf_buf_fini(&block);
+  h_free(&h);
+  h_world_fini(&w);
+}
+
+/* Goal: so do many blocks in one turn. */
 static void test_a_large_turn_is_committed_in_parts(void **state)
 {
   static struct h_node h;
@@ -488,8 +565,10 @@ static void test_damaged_rows_are_errors(void **state)
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_nothing_is_promised_before_the_commit),
+  cmocka_unit_test(test_a_rolled_back_write_is_not_told),
   cmocka_unit_test(test_a_full_store_is_no_end),
   cmocka_unit_test(test_a_huge_block_is_merged_in_parts),
+  cmocka_unit_test(test_a_block_of_many_links_fits_a_transaction),
   cmocka_unit_test(test_a_large_turn_is_committed_in_parts),
   cmocka_unit_test(test_a_failing_store_ends_the_replica),
   cmocka_unit_test(test_out_of_memory_anywhere_is_an_error_and_leaks_nothing),

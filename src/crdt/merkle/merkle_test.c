@@ -332,6 +332,109 @@ static void test_fetches_are_retried_and_banned(void **state)
   h_world_fini(&w);
 }
 
+/* Goal: each failure doubles the wait, less up to a half of it, up to the longest one. */
+static void test_back_offs_grow(void **state)
+{
+  struct h_world w;
+  struct h_node h;
+  (void)state;
+  h_world(&w);
+  h_new(&h, 1);
+  struct h_block *dark = h_block(&w, NULL, "/a", "1", 1);
+  h_say1(&h, dark, "p");
+  h_turn(&h);
+  for (uint64_t wait = 5 * HS; wait < 1000 * HS; wait *= 2) {
+    uint64_t most = OCF_MIN(wait, 480 * HS);
+    h_fail_fetch(&h, dark, false);
+    h_tick(&h, most / 2 - 1);
+    assert_int_equal(h.n_asked, 0);
+    h_tick(&h, most / 2 + 1);
+    assert_int_equal(h.n_asked, 1);
+  }
+  h_free(&h);
+  h_world_fini(&w);
+}
+
+/* Goal: missing blocks that were driven out of the table are found again in the store, also behind
+ * the place that the search has reached. Method: a tiny table, heads that nobody gives, and all
+ * within less than the hour of a repair. */
+static void test_evicted_children_are_found_again(void **state)
+{
+  (void)state;
+  for (uint64_t seed = 0; seed < 8; seed++) {
+    struct h_world w;
+    struct h_node h;
+    const struct h_block *links[8];
+    char key[16];
+    h_world(&w);
+    h_init(&h, seed);
+    h.cfg.fetches_max = 4;
+    h.cfg.per_announcer_max = 2;
+    h_open(&h);
+    for (int i = 0; i < 8; i++) {
+      (void)snprintf(key, sizeof(key), "/%d-%d", (int)seed, i);
+      struct h_block *b = h_block(&w, NULL, key, "x", 1);
+      b->dark = true;
+      links[i] = b;
+    }
+    struct h_block *tip = h_make_block(&w, links, 8, "/tip", "x", NULL, 2);
+    h_say1(&h, tip, "p");
+    h_sync(&h, &w, 0);
+    for (int i = 0; i < 12; i++) { /* failing, and driven out by others */
+      (void)snprintf(key, sizeof(key), "/other %d", i);
+      struct h_block *other = h_block(&w, NULL, key, "x", 1);
+      other->dark = true;
+      h_tick(&h, 61 * HS);
+      h_say1(&h, other, i % 2 ? "q" : "r");
+      h_sync(&h, &w, 0);
+    }
+    for (int i = 0; i < 8; i++)
+      w.b[i].dark = false;
+    for (int i = 0; i < 40 && h_stats(&h).incomplete > 0; i++) {
+      h_tick(&h, 60 * HS);
+      h_sync(&h, &w, (int)(seed % 3));
+    }
+    assert_true(h.now < 1000 * HS + 3600 * HS);
+    h_expect_head(&h, tip);
+    h_free(&h);
+    h_world_fini(&w);
+  }
+}
+
+static void test_an_evicted_child_starts_a_search(void **state)
+{
+  struct h_world w;
+  struct h_node h;
+  char key[16];
+  (void)state;
+  h_world(&w);
+  h_init(&h, 1);
+  h.cfg.fetches_max = h.cfg.per_announcer_max = 4;
+  h_open(&h);
+  struct h_block *child = h_block(&w, NULL, "/a", "1", 1);
+  struct h_block *tip = h_block(&w, child, "/b", "1", 2);
+  child->dark = true;
+  h_say1(&h, tip, "p");
+  h_sync(&h, &w, 0);
+  h_tick(&h, 60 * HS);
+  assert_int_equal(h_stats(&h).retrying, 1);
+  for (int i = 0; i < 4; i++) {
+    (void)snprintf(key, sizeof(key), "/%d", i);
+    struct h_block *other = h_block(&w, NULL, key, "1", 1);
+    other->dark = true;
+    h_say1(&h, other, "q");
+  }
+  assert_int_equal(h_stats(&h).retrying, 0);
+  child->dark = false;
+  for (int i = 0; i < 10; i++) {
+    h_tick(&h, 60 * HS);
+    h_sync(&h, &w, 0);
+  }
+  h_expect_head(&h, tip);
+  h_free(&h);
+  h_world_fini(&w);
+}
+
 /* Goal: after a long outage what is missing is asked for as soon as somebody announces a head above
  * it, not when a back-off of minutes ends; announcements cannot make it faster than that. */
 static void test_an_announcement_ends_back_offs(void **state)
@@ -595,6 +698,9 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_a_deep_chain_is_bounded_work),
   cmocka_unit_test(test_many_parents_of_one_block_are_bounded_work),
   cmocka_unit_test(test_fetches_are_retried_and_banned),
+  cmocka_unit_test(test_back_offs_grow),
+  cmocka_unit_test(test_evicted_children_are_found_again),
+  cmocka_unit_test(test_an_evicted_child_starts_a_search),
   cmocka_unit_test(test_an_announcement_ends_back_offs),
   cmocka_unit_test(test_repair_tries_everything_again),
   cmocka_unit_test(test_announcers_share_the_table),
