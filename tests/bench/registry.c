@@ -392,7 +392,7 @@ static int fill(char **argv)
 {
   struct replica r;
   replica_open(&r, argv[0], 1);
-  write_records(&r, (unsigned)atoi(argv[1]), (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]),
+  write_records(&r, (unsigned)atoi(argv[1]), (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]), 500,
                 NULL);
   replica_close(&r);
   return 0;
