@@ -65,6 +65,8 @@ func (n *node) run(req *request) (answer, error) {
 		return nil, n.leave()
 	case "request":
 		return n.request(ctx, req)
+	case "tunnel":
+		return n.tunnel(req.Peer)
 	}
 	return n.hostile(ctx, req)
 }

@@ -53,6 +53,9 @@ func (n *node) serveHTTP() (err error) {
 	mux.HandleFunc("/v1/p2p/{peer}/{path...}", n.toPeer)
 	mux.HandleFunc("/v1/_service/{service}/{path...}", n.toLocal)
 	mux.HandleFunc("/v1/service/{service}/{path...}", n.toService)
+	if n.cfg.rawHTTP != "" {
+		n.carryHTTP(n.cfg.rawHTTP)
+	}
 	for _, l := range []net.Listener{n.web, streams} {
 		go func() {
 			if err := http.Serve(l, mux); n.ctx.Err() == nil {

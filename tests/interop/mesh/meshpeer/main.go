@@ -87,6 +87,7 @@ func flags() (cfg config, makeKey string) {
 	flag.Var(&cfg.listen, "listen", "multiaddr to listen on (default /ip4/127.0.0.1/tcp/0)")
 	flag.StringVar(&cfg.httpAddr, "http", "127.0.0.1:0", "address of the HTTP API")
 	flag.Var(&cfg.bootstrap, "bootstrap", "multiaddr with /p2p/<id>, or URL of a list of them; kept connected")
+	flag.StringVar(&cfg.rawHTTP, "raw-http", "", "TCP address that gets the raw bytes of each /libp2p-http stream; no HTTP of our own there")
 	flag.StringVar(&cfg.store, "store", "", "folder of the datastore; empty: in memory, as with cleanslate")
 	flag.StringVar(&cfg.profile, "profile", "", "ocf or opentela; default: by the version of go-libp2p")
 	flag.StringVar(&cfg.announce, "announce", "", "when to write the own record: never, start, services or connect; default: by profile")

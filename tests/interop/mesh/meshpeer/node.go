@@ -51,6 +51,7 @@ const (
 // config is what the command line says.
 type config struct {
 	keyFile, httpAddr, store, profile, announce, publicAddr, role string
+	rawHTTP                                                       string
 	fault                                                         string // what is broken on purpose; see selftest.py
 	listen, bootstrap, services, logLevels                        list
 	dht, noServe                                                  bool
