@@ -79,7 +79,7 @@ def eventually(check, seconds, what, every=0.02):
 
 
 class Process:
-    def __init__(self, run, name, command, env=None):
+    def __init__(self, run, name, command, env=None, stdin=subprocess.DEVNULL):
         self.run, self.name = run, name
         self.folder = run.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class Process:
         with open(self.log, "ab") as log:
             log.write(f"--- {' '.join(self.command)}\n".encode())
             log.flush()
-            self.p = spawn(self.command, env=self.env, cwd=self.folder, stdin=subprocess.DEVNULL,
+            self.p = spawn(self.command, env=self.env, cwd=self.folder, stdin=stdin,
                            stdout=subprocess.PIPE, stderr=log)
         threading.Thread(target=self._read, args=(self.p.stdout,), daemon=True).start()
         run.processes.append(self)

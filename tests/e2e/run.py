@@ -31,7 +31,7 @@ from wire import Failure
 # A suite is a module with CASES and maybe close(run). Suites of the second lane spend their time waiting,
 # and run beside the first; those of the last lane measure, and run alone.
 LANES = [
-    ["cases_cli", "cases_http", "cases_smuggling", "cases_answers", "cases_engine"],
+    ["cases_cli", "cases_http", "cases_smuggling", "cases_answers", "cases_replay", "cases_engine"],
     ["cases_transport", "cases_slow", "cases_boot", "cases_dev", "cases_mesh"],
 ]
 ALONE = ["cases_measured"]
