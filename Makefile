@@ -4,9 +4,11 @@ REPEAT ?= 1
 BULK ?= 64MiB
 T ?=
 SECONDS ?= 10
+SEED ?= 1
+SEEDS ?= 1
 PREFIX ?= /usr/local
 
-.PHONY: help deps build demo test check interop mesh e2e bench fuzz fuzz-cov cov mutants install format gen clean
+.PHONY: help deps build demo test check interop mesh e2e bench sim fuzz fuzz-cov cov mutants install format gen clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,6 +50,11 @@ e2e: build ## the end-to-end tests with a real engine
 bench: build ## benchmarks beside HAProxy; results in build/bench
 	@tools/deps.sh bench
 	@python3 tests/bench/run.py
+
+sim: ## whole nodes on a simulated network; SEED=1 SEEDS=1 T=scenario
+	@tools/deps.sh build
+	@tools/build.sh release ocf-sim
+	@build/release/tests/scenarios/ocf-sim --seed "$(SEED)" --seeds "$(SEEDS)" $(if $(T),--scenario "$(T)")
 
 fuzz: ## every fuzz target for SECONDS=10, or one with T=name
 	@tools/deps.sh build

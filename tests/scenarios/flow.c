@@ -121,5 +121,5 @@ void scenario_crowd(struct stage *st)
   stage_expect(st, quick, OCF_SIM_COMPLETE, 200);
   crowd_is_done(st);
   for (unsigned i = 0; i < 2 && !st->w.failed; i++)
-    ocf_sim_check_memory(st->hosts[i], base[i]);
+    stage_check_memory(st, st->hosts[i], base[i]);
 }

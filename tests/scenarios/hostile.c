@@ -169,14 +169,6 @@ static void speakers(struct stage *st, struct raw *raws, uint8_t (*scripts)[4096
   }
 }
 
-/* A ping may just have been here: its buffers go back when nobody has needed them for a second. */
-static void memory_is_back(struct stage *st, const struct ocf_sim_host *h, size_t base)
-{
-  for (int i = 0; i < 5 && !st->w.failed && h->alloc.live_bytes > base + base / 20; i++)
-    stage_sleep(st, SECOND);
-  ocf_sim_check_memory(h, base);
-}
-
 /* Speakers of every bad kind at the p2p port are let go within the 15 s of an upgrade; the real
  * peer does not notice, and nothing is kept. */
 void scenario_hostile_p2p(struct stage *st)
@@ -195,7 +187,7 @@ void scenario_hostile_p2p(struct stage *st)
     stage_forget_clients(st);
     stage_settle(st);
     ALIVE(st);
-    memory_is_back(st, st->hosts[1], base);
+    stage_check_memory(st, st->hosts[1], base);
   }
 }
 
@@ -456,5 +448,5 @@ void scenario_truncate(struct stage *st)
   }
   stage_settle(st);
   for (unsigned i = 0; i < 2 && !st->w.failed; i++)
-    memory_is_back(st, st->hosts[i], base[i]);
+    stage_check_memory(st, st->hosts[i], base[i]);
 }

@@ -134,6 +134,13 @@ void stage_settle(struct stage *st)
     ocf_sim_check_quiet(st->hosts[i]);
 }
 
+void stage_check_memory(struct stage *st, const struct ocf_sim_host *h, size_t base)
+{
+  for (int i = 0; i < 5 && !st->w.failed && h->alloc.live_bytes > base + base / 20; i++)
+    stage_sleep(st, OCF_NS_PER_S);
+  ocf_sim_check_memory(h, base);
+}
+
 void stage_expect(struct stage *st, const struct ocf_sim_client *c, enum ocf_sim_outcome o,
                   unsigned status)
 {

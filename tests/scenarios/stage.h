@@ -89,6 +89,9 @@ void stage_sleep(struct stage *st, uint64_t ns);
 void stage_finish(struct stage *st, uint64_t ns);
 /* Frees the clients that are done. */
 void stage_forget_clients(struct stage *st);
+/* ocf_sim_check_memory(), a few seconds later when that is what it takes: a ping may just have been
+ * there, whose buffers go back when nobody has needed them for a second. */
+void stage_check_memory(struct stage *st, const struct ocf_sim_host *h, size_t base);
 /* Long enough for every pool to empty, then ocf_sim_check_quiet() on all hosts. */
 void stage_settle(struct stage *st);
 /* Claims the outcome of a finished client. */
