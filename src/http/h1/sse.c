@@ -77,9 +77,11 @@ int ocf_h1_sse_error(struct ocf_buf *out, const struct ocf_h1_sse *s,
                      const struct ocf_h1_problem *p)
 {
   const size_t start = out->n;
-  /* One LF ends a begun line, one more the event that it belongs to. */
-  int rc = s != NULL && !ocf_h1_sse_at_boundary(s) ? ocf_buf_add_str(out, "\n\n") : 0;
+  const bool begun = s != NULL && s->line_n > 0, comment = begun && s->line[0] == ':';
 
+  if ((s != NULL && s->open) || (begun && !comment))
+    return OCF_ESTATE;
+  int rc = comment ? ocf_buf_add_str(out, "\n") : 0;
   if (rc == 0)
     rc = ocf_buf_add_str(out, "data: ");
   if (rc == 0)

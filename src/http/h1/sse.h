@@ -25,9 +25,11 @@ bool ocf_h1_sse_feed(struct ocf_h1_sse *s, const uint8_t *p, size_t n);
 /* True when everything so far ends at an event boundary: an inserted event cannot mix with another.
  */
 bool ocf_h1_sse_at_boundary(const struct ocf_h1_sse *s);
-/* Appends the terminal event  data: {"error":{…}}  with its blank line, after ending whatever `s`
- * (may be NULL) has left open. Never "[DONE]": the owner aborts the framing afterwards.
- * 0, OCF_ELIMIT, OCF_ENOMEM. */
+/* Appends the terminal event  data: {"error":{…}}  with its blank line, on a line of its own after
+ * what `s` (may be NULL) saw. Never "[DONE]": the owner aborts the framing afterwards.
+ * 0, OCF_ELIMIT, OCF_ENOMEM; OCF_ESTATE when an event has begun and not ended: nothing can be said
+ * then, for ending it would make its reader take the part for the whole, and what ends with the
+ * stream inside an event is dropped by every reader. */
 OCF_NODISCARD int ocf_h1_sse_error(struct ocf_buf *out, const struct ocf_h1_sse *s,
                                    const struct ocf_h1_problem *p);
 

@@ -87,8 +87,8 @@ static void test_a_comment_alone_is_no_sign_of_life(void **state)
 static void test_the_error_event_stands_alone(void **state)
 {
   (void)state;
-  static const char *const before[] = { "",       "data: a\n\n", "data: a\n", "data: {\"hal",
-                                        ": comm", "data: a\r" };
+  static const char *const before[] = { "",       "data: a\n\n", "data: a\n",   "data: {\"hal",
+                                        ": comm", "data: a\r",   "data: a\n: c" };
   const struct ocf_h1_problem p = { .status = 502,
                                     .message = "the worker\nbroke off",
                                     .code = "upstream_cut",
@@ -106,12 +106,14 @@ static void test_the_error_event_stands_alone(void **state)
     const uint64_t n_before = s.n_events;
     const bool clean = ocf_h1_sse_at_boundary(&s),
                open = s.open || (s.line_n > 0 && s.line[0] != ':');
-    assert_int_equal(ocf_h1_sse_error(&b, &s, &p), 0);
-    assert_int_equal(b.n, strlen(event) + (clean ? 0 : 2));
+    assert_int_equal(ocf_h1_sse_error(&b, &s, &p), open ? OCF_ESTATE : 0);
+    assert_int_equal(b.n, open ? 0 : strlen(event) + (clean ? 0 : 1));
+    if (open) /* a reader would take what it has for a whole event */
+      continue;
     assert_memory_equal(b.p + b.n - strlen(event), event, strlen(event));
     assert_true(ocf_h1_sse_feed(&s, b.p, b.n));
     assert_true(ocf_h1_sse_at_boundary(&s) && !s.done);
-    assert_int_equal(s.n_events, n_before + 1 + open);
+    assert_int_equal(s.n_events, n_before + 1);
   }
   uint8_t small[64];
   for (size_t cap = 0; cap < sizeof(small); cap++) {

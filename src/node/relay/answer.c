@@ -142,8 +142,9 @@ void ocf_relay_request_client_drained(struct ocf_request *rq)
   credit_down(rq);
 }
 
-/* Shows a failure after the answer has begun: an SSE stream gets a last event that says so, then
- * the framing is left unfinished, which every client notices. */
+/* Shows a failure after the answer has begun: an SSE stream gets a last event that says so, unless
+ * it broke off inside an event, which must not look whole. Then the framing is left unfinished,
+ * which every client notices. */
 void ocf_relay_answer_abort(struct ocf_request *rq, unsigned label, const char *code,
                             const char *message)
 {
