@@ -567,6 +567,27 @@ static void test_nobody_to_choose_is_503_with_retry_after(void **state)
   assert_int_equal(picker.n_done, 1);
 }
 
+/* A window that begins anew would leave 10 retries, fewer than a dying worker's requests. */
+static void test_the_budget_of_retries_outlives_its_window(void **state)
+{
+  (void)state;
+  for (int i = 0; i < 200; i++) {
+    say(&client, get);
+    say(&up[0], "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    client.n_sent = up[0].n_sent = 0;
+  }
+  pass(10 * OCF_NS_PER_S + OCF_NS_PER_MS);
+  open_result = OCF_EREFUSED;
+  for (int i = 0; i < 14; i++) {
+    picker.at = 0;
+    say(&client, any);
+    assert_true(got(&client, "HTTP/1.1 502"));
+    client.n_sent = 0;
+  }
+  assert_int_equal(ocf_metric_get3(&metrics, OCF_METRIC_RETRIES, 0, 0, 0), 28);
+  assert_int_equal(ocf_metric_get3(&metrics, OCF_METRIC_RETRIES_DENIED, 0, 0, 0), 0);
+}
+
 static void test_a_hop_that_passes_on_keeps_who_computed(void **state)
 {
   (void)state;
@@ -700,6 +721,7 @@ int main(void)
     T(test_an_answer_503_is_passed_on_only_when_nobody_else_is_left),
     T(test_hops_that_cannot_be_reached_end_in_one_clear_error),
     T(test_nobody_to_choose_is_503_with_retry_after),
+    T(test_the_budget_of_retries_outlives_its_window),
     T(test_a_hop_that_passes_on_keeps_who_computed),
     T(test_a_body_is_read_before_the_choice_and_sent_whole),
     T(test_a_reader_hears_of_a_client_that_leaves),
