@@ -13,6 +13,7 @@ class Outcome:
     """One request. `how` is one of
     ok      answered to its end
     told    its answer had begun, and a stream ended with the error event
+    torn    the same inside an event, which an error event would have made look whole
     cut     its answer had begun, and broke off without a word
     silent  a stream ended in order without [DONE]
     refused an error status
@@ -40,7 +41,8 @@ def judge_stream(client, head):
     try:
         text = client.body(head).decode()
     except Cut as cut:
-        return ("told" if b'data: {"error"' in cut.got else "cut"), str(cut)
+        torn = cut.got and not cut.got.endswith(b"\n\n")
+        return ("told" if b'data: {"error"' in cut.got else "torn" if torn else "cut"), str(cut)
     return ("ok", "") if "data: [DONE]" in text else ("silent", text[-200:])
 
 
