@@ -236,7 +236,7 @@ static void test_a_block_of_many_links_fits_a_transaction(void **state)
   struct narrow_kv s = { .kv = { &narrow_ops } };
   struct ocf_buf delta, block;
   struct ocf_alloc a;
-  char key[16];
+  char key[32];
   enum { LINKS = 20000 };
   static struct ocf_bytes views[LINKS];
   static uint8_t cids[LINKS][OCF_CID_BLOCK_SIZE];

@@ -365,7 +365,7 @@ static void test_evicted_children_are_found_again(void **state)
     struct h_world w;
     struct h_node h;
     const struct h_block *links[8];
-    char key[16];
+    char key[32];
     h_world(&w);
     h_init(&h, seed);
     h.cfg.fetches_max = 4;
@@ -405,7 +405,7 @@ static void test_an_evicted_child_starts_a_search(void **state)
 {
   struct h_world w;
   struct h_node h;
-  char key[16];
+  char key[32];
   (void)state;
   h_world(&w);
   h_init(&h, 1);
@@ -509,7 +509,7 @@ static void test_announcers_share_the_table(void **state)
 {
   struct h_world w;
   struct h_node h;
-  char key[16];
+  char key[32];
   const struct h_block *many[60];
   (void)state;
   h_world(&w);
@@ -555,7 +555,7 @@ static void test_children_without_room_are_fetched_later(void **state)
   struct h_world w;
   struct h_node h;
   const struct h_block *links[16];
-  char key[16];
+  char key[32];
   (void)state;
   h_world(&w);
   h_init(&h, 1);
@@ -619,7 +619,7 @@ static void test_many_heads_take_turns(void **state)
   struct h_world w;
   struct h_node h;
   const struct h_block *all[30];
-  char key[16];
+  char key[32];
   (void)state;
   h_world(&w);
   h_init(&h, 1);

@@ -181,7 +181,7 @@ static void test_links_are_bounded(void **state)
   struct h_world w;
   struct h_node h;
   const struct h_block *all[30];
-  char key[16];
+  char key[32];
   (void)state;
   h_world(&w);
   h_init(&h, 1);
