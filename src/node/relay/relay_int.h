@@ -72,8 +72,9 @@ struct ocf_request {
   bool active;     /* between HEAD and the end of the answer */
   bool forwarded;  /* to `target`; else answered here */
   bool body_ended; /* END of the request came */
-  bool replayable; /* `body` still holds all of it */
-  bool answering;  /* the head of the answer went to the client */
+  bool replayable; /* `body` still holds all of it, and keeps it */
+  bool sent;      /* some of it has been given to a target; until then `body` holds all of it too */
+  bool answering; /* the head of the answer went to the client */
   bool sse, sse_error_seen;
   struct ocf_parked *parked;      /* whoever will answer */
   struct ocf_body_reader *reader; /* whoever must see the body before the target is known */

@@ -588,6 +588,25 @@ static void test_the_budget_of_retries_outlives_its_window(void **state)
   assert_int_equal(ocf_metric_get3(&metrics, OCF_METRIC_RETRIES_DENIED, 0, 0, 0), 0);
 }
 
+static void test_a_long_body_that_nobody_was_sent_goes_to_the_next_hop(void **state)
+{
+  enum { N = 100000 };
+  static char body[N + 1];
+  (void)state;
+  memset(body, 'b', N);
+  open_result = OCF_EAGAIN;
+  say(&client, "POST /any HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+  say(&client, body);
+  open_result = 0;
+  ocf_upstream_opened(pending, NULL, OCF_EUNREACH);
+  assert_int_equal(n_up, 1);
+  assert_true(ocf_peerid_eq(&asked[0], &picker.peers[1]));
+  assert_true(up[0].n_sent > N && got(&up[0], body));
+  up[0].chan.user_ops->closed(up[0].chan.user, OCF_ERESET); /* now it is gone */
+  assert_int_equal(n_up, 1);
+  assert_true(got(&client, "HTTP/1.1 502"));
+}
+
 static void test_a_hop_that_passes_on_keeps_who_computed(void **state)
 {
   (void)state;
@@ -722,6 +741,7 @@ int main(void)
     T(test_hops_that_cannot_be_reached_end_in_one_clear_error),
     T(test_nobody_to_choose_is_503_with_retry_after),
     T(test_the_budget_of_retries_outlives_its_window),
+    T(test_a_long_body_that_nobody_was_sent_goes_to_the_next_hop),
     T(test_a_hop_that_passes_on_keeps_who_computed),
     T(test_a_body_is_read_before_the_choice_and_sent_whole),
     T(test_a_reader_hears_of_a_client_that_leaves),

@@ -214,7 +214,7 @@ static bool budget_allows(struct ocf_relay *r)
 static bool may_repeat(const struct ocf_request *rq)
 {
   const struct ocf_relay_config *cfg = cfg_of(rq);
-  return cfg->retry_enabled && rq->replayable && rq->attempts <= cfg->retry_max;
+  return cfg->retry_enabled && (rq->replayable || !rq->sent) && rq->attempts <= cfg->retry_max;
 }
 
 static bool may_retry(struct ocf_request *rq)
@@ -451,6 +451,7 @@ static void give_up_target(struct ocf_request *rq, int err)
 {
   ocf_relay_request_drop_up(rq, OCF_CHAN_ABORT);
   rq->replayable = false;
+  rq->sent = true;
   ocf_relay_request_up_failed(rq, err, false);
 }
 
@@ -458,6 +459,7 @@ void ocf_relay_request_up_ready(struct ocf_request *rq)
 {
   struct session *s = rq->session;
   ocf_alarm_stop(loop_of(rq), &rq->alarm);
+  rq->sent = true;
   int r = send_so_far(rq);
   if (r == 0 && rq->body_ended)
     r = send_end(rq);
