@@ -215,7 +215,8 @@ class Carrier(Process):
     def __init__(self, run, name, to, *args):
         program, key = meshpeer(run), run.folder / f"{name}.key"
         subprocess.run([program, "--make-key", "ed25519", "--key-file", str(key)], check=True, timeout=30)
-        super().__init__(run, name, [program, "--key-file", key, "--bootstrap", to.p2p[0], *args], stdin=subprocess.PIPE)
+        super().__init__(run, name, [program, "--key-file", key, "--rebroadcast", "1500ms", "--bootstrap",
+                                    to.p2p[0], *args], stdin=subprocess.PIPE)
         self.id = json.loads(self.line(20))["peer_id"]
 
     def ask(self, cmd, **members):
