@@ -6,6 +6,7 @@ OCF_E2E_LONG=1 makes the loads ten times as long.
 
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -318,6 +319,50 @@ def test_the_bootstrap_head_killed_leaves_the_rest_at_work(run):
     note = load.must_hold(200 * LONG)
     expect(not any(o.how in ("told", "torn") for o in load.outcomes), f"streams broke off: {note}")
     return f"{note}; head0 knew all {took:.2f} s after its start"
+
+
+def strike(m, what, w, pause):
+    """One fault, and what ends it."""
+    if what == "kill a worker":
+        m.mesh[w].kill()
+        time.sleep(pause)
+        m.mesh.start(w)
+    elif what == "end a worker":
+        m.mesh[w].stop(10)
+        time.sleep(pause)
+        m.mesh.start(w)
+    elif what == "kill an engine":
+        m.mocks[w].kill()
+        time.sleep(pause)
+        m.mock_again(w, "m1")
+    elif what == "kill the other head":
+        m.mesh["head0"].kill()
+        time.sleep(pause)
+        m.mesh.start("head0")
+    else:
+        m.mesh["c"].signal(signal.SIGSTOP)
+        time.sleep(min(pause, 0.5))
+        m.mesh["c"].signal(signal.SIGCONT)
+
+
+def test_faults_at_random_fail_nothing_that_had_not_begun(run):
+    """One after another, each when the one before is healed."""
+    m, seed = mocked(run), int.from_bytes(os.urandom(4), "big")
+    dice, done, until = random.Random(seed), [], time.monotonic() + 7 * LONG
+    load = Load([m.mesh.heads[1]], "m1", rate=150, clients=50, tokens=12)
+    while time.monotonic() < until:
+        what = dice.choice(["kill a worker", "end a worker", "kill an engine", "kill the other head", "freeze another worker"])
+        done.append((what, dice.choice("ab"), round(dice.choice([0, dice.random() * 2]), 2)))
+        try:
+            strike(m, *done[-1])
+            m.all_well()
+        except Failure as err:
+            raise Failure(f"seed {seed}, after {done}: {err}") from err
+        time.sleep(0.3)
+    try:
+        return f"{len(done)} faults, {load.must_hold(400 * LONG)}"
+    except Failure as err:
+        raise Failure(f"seed {seed}, faults {done}: {err}") from err
 
 
 def test_a_new_worker_takes_traffic_2_s_after_its_engine_is_well(run):
