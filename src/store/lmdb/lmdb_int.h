@@ -11,6 +11,8 @@
 
 enum { OCF_LMDB_BOOT_LEN = 40 };
 
+enum { OCF_LMDB_WHOLE_MAX = 16 };
+
 struct ocf_lmdb {
   struct ocf_kv kv; /* first */
   struct ocf_alloc *a;
@@ -27,9 +29,10 @@ struct ocf_lmdb {
   size_t page_size, map_bytes;
   void *map; /* where LMDB has the file; NULL: not found */
   uint64_t max_bytes;
-  uint64_t used_bytes;           /* by the last commit; may count free pages, */
-  bool used_exact;               /* or not */
-  size_t txn_changes, txn_bytes; /* of the owner's transaction */
+  uint64_t used_bytes;                        /* by the last commit; may count free pages, */
+  bool used_exact;                            /* or not */
+  size_t txn_changes, txn_bytes;              /* of the owner's transaction */
+  struct ocf_bytes whole[OCF_LMDB_WHOLE_MAX]; /* large values of it that were found undamaged */
   size_t pin_last_page;
   uint64_t seq; /* of the last checkpoint */
   uint64_t n_commits, n_unsynced;
