@@ -47,9 +47,15 @@ e2e: build ## the end-to-end tests with a real engine
 	@tools/deps.sh test
 	@python3 tools/test.py e2e
 
-bench: build ## benchmarks beside HAProxy; results in build/bench
+bench: build ## benchmarks beside HAProxy and the Go test peer; results in build/bench
 	@tools/deps.sh bench
 	@python3 tests/bench/run.py
+	@$(MAKE) --no-print-directory bench-registry
+
+bench-registry: build ## the registry's alone: meshes, newcomers, routing (root)
+	@tools/deps.sh bench
+	@tests/interop/peers.sh mesh47 mesh37
+	@python3 tests/bench/registry.py
 
 sim: ## whole nodes on a simulated network; SEED=1 SEEDS=1 T=scenario
 	@tools/deps.sh build

@@ -35,7 +35,7 @@ class Bare(nodes.Node):
         self.log, self.key_file = self.folder / "log", self.folder / "key"
         self.process, self.connection, self.bootstrap = None, None, []
         self.listen, self.http_port = f"/ip4/{place.address}/tcp/{P2P_PORT}", 8092
-        self.lock, self.watched = nodes.threading.Lock(), None  # a connection that is kept for polls
+        self.lock = nodes.threading.Lock()
 
     def start(self, bootstrap=None):
         if bootstrap is not None:
@@ -204,11 +204,10 @@ class Watch:
         self.post = self.request("POST", "/v1/dnt/_node", writer.value(marker))
         self.poll = self.request("GET", f"/v1/service/{SERVICE}/", b"", f"X-Otela-Identity-Group: k={marker}",
                                  "X-Otela-Allowed-Peers: nobody")
-        self.writer, self.socks = writer, {}
+        self.writer, self.node_of, self.socks = writer, {}, {}
         for node in mesh.nodes:
-            if node.watched is None:
-                node.watched = self.connect(node)
-            self.socks[node.watched.fileno()] = node
+            sock = self.connect(node)
+            self.node_of[sock.fileno()], self.socks[sock.fileno()] = node, sock
 
     @staticmethod
     def connect(node):
@@ -235,24 +234,23 @@ class Watch:
             now = time.perf_counter()
             for fd, at in left.items():
                 if fd not in asked and at <= now:
-                    self.socks[fd].watched.sendall(self.poll)
+                    self.socks[fd].sendall(self.poll)
                     left[fd], got[fd] = now + self.every, b""
                     asked.add(fd)
                     self.mesh.polls += 1
             for fd, _ in epoll.poll(self.every):
-                got[fd] += self.socks[fd].watched.recv(65536)
+                got[fd] += self.socks[fd].recv(65536)
                 head, end, body = got[fd].partition(b"\r\n\r\n")
                 if not end or len(body) < int(re.search(rb"(?i)content-length: *(\d+)", head)[1]):
                     continue
                 asked.discard(fd)
                 if self.SEEN in body:
-                    seen[self.socks[fd].name] = (time.perf_counter() - begun) * 1e3
+                    seen[self.node_of[fd].name] = (time.perf_counter() - begun) * 1e3
                     del left[fd]
         answer = writer.recv(4096)
         writer.close()
-        for fd in asked:  # a poll under way would be taken for an answer to the next one
-            self.socks[fd].watched.close()
-            self.socks[fd].watched = None
+        for sock in self.socks.values():
+            sock.close()
         expect(b" 200 " in answer[:20], f"{self.writer}: POST /v1/dnt/_node: {answer[:200]!r}")
         self.mesh.polled_s += sum(seen.values()) / 1e3
         seen.pop(self.writer.name, None)
