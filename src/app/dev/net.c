@@ -33,7 +33,7 @@ void ocf_dev_net_plan(struct dev *d)
 static void name_it(char dst[16], const char *what, size_t i, size_t n)
 {
   if (n > 1)
-    (void)snprintf(dst, 16, "%s-%zu", what, i + 1);
+    (void)snprintf(dst, 16, "%.8s-%u", what, (unsigned)(i + 1) % 1000);
   else
     (void)snprintf(dst, 16, "%s", what);
 }

@@ -1,8 +1,8 @@
 /* /v1/dnt/...: the node table and this node's own row, as clients of the Go nodes know them. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "fmt/jscan/jscan.h"
 #include "fmt/json/json.h"
 #include "registry/record/record.h"
 #include "registry/table/table.h"
@@ -313,18 +313,13 @@ static void posted_gone(struct ocf_body_reader *b)
 static int endpoint_of(const struct ocf_record_service *s, struct ocf_endpoint *at)
 {
   struct ocf_bytes host = s->host;
-  char port[8];
+  int64_t port;
   if (host.n == 0 || ocf_bytes_eq(host, OCF_STR("localhost")))
     host = OCF_STR("127.0.0.1");
-  if (s->port.n == 0 || s->port.n >= sizeof(port) || ocf_ip_addr_parse_host(host, &at->ip) != 0)
+  if (ocf_ip_addr_parse_host(host, &at->ip) != 0 || ocf_jscan_i64(s->port, &port) != 0 ||
+      port < 1 || port > 65535)
     return OCF_EINVAL;
-  memcpy(port, s->port.p, s->port.n);
-  port[s->port.n] = '\0';
-  char *end;
-  unsigned long v = strtoul(port, &end, 10);
-  if (*end != '\0' || v == 0 || v > 65535)
-    return OCF_EINVAL;
-  at->ip.port = (uint16_t)v;
+  at->ip.port = (uint16_t)port;
   return 0;
 }
 

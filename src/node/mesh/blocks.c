@@ -26,8 +26,8 @@ static void opened(struct mesh_out *o, int err)
   struct ocf_mesh *m = p->mesh;
   o->opening = false;
   if (!ocf_bitswap_opened(m->blocks, mesh_now(m), &p->id, err, o->proto, o))
-    mesh_out_drop(o);
-  mesh_settle_later(m);
+    ocf_mesh_out_drop(o);
+  ocf_mesh_settle_later(m);
 }
 
 static void on_out(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
@@ -46,7 +46,7 @@ static void on_out(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
   case OCF_SWARM_STREAM_GONE:
     o->s = NULL;
     ocf_bitswap_out_gone(m->blocks, mesh_now(m), &o->peer->id);
-    mesh_settle_later(m);
+    ocf_mesh_settle_later(m);
     break;
   case OCF_SWARM_FIN:
   case OCF_SWARM_STREAM_IN:
@@ -57,7 +57,7 @@ static void on_out(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
   }
 }
 
-void mesh_blocks_init(struct mesh_peer *p)
+void ocf_mesh_blocks_init(struct mesh_peer *p)
 {
   p->blocks = (struct mesh_out){ .user.on_event = on_out, .peer = p };
 }
@@ -73,21 +73,21 @@ static void in_end(struct mesh_in *in)
   if (in->s != NULL)
     ocf_stream_fin(in->s);
   else
-    mesh_in_free(in);
-  mesh_settle_later(m);
+    ocf_mesh_in_free(in);
+  ocf_mesh_settle_later(m);
 }
 
 static void on_data(struct mesh_in *in, struct ocf_bytes data)
 {
   struct ocf_mesh *m = in->mesh;
   int err = in->blocks != NULL ? ocf_bitswap_rx(m->blocks, mesh_now(m), in->blocks, data) : 0;
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
   if (err == 0) {
     ocf_stream_consumed(in->s, data.n);
     return;
   }
   ocf_stream_reset(in->s, OCF_STREAM_PROTOCOL_VIOLATION);
-  mesh_in_free(in);
+  ocf_mesh_in_free(in);
 }
 
 static void on_in(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
@@ -103,9 +103,9 @@ static void on_in(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
   }
 }
 
-void mesh_blocks_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, unsigned proto)
+void ocf_mesh_blocks_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, unsigned proto)
 {
-  struct mesh_peer *p = mesh_peer_find(m, ev->peer);
+  struct mesh_peer *p = ocf_mesh_peer_find(m, ev->peer);
   struct mesh_in *in;
   if (p == NULL) {
     ocf_stream_reset(ev->stream, OCF_STREAM_RESOURCE_LIMIT);
@@ -113,19 +113,19 @@ void mesh_blocks_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev,
   }
   p->blocks_up = p->blocks_up ||
                  ocf_bitswap_peer_up(m->blocks, mesh_now(m), ev->peer) == 0; /* before identify */
-  in = mesh_in_new(m, ev, on_in);
+  in = ocf_mesh_in_new(m, ev, on_in);
   if (in == NULL)
     return;
   if (ocf_bitswap_in_open(m->blocks, mesh_now(m), ev->peer, proto, in, &in->blocks) != 0) {
     ocf_stream_reset(in->s, OCF_STREAM_RESOURCE_LIMIT);
-    mesh_in_free(in);
+    ocf_mesh_in_free(in);
   }
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 /* ---- peers ---- */
 
-void mesh_blocks_peer(struct mesh_peer *p)
+void ocf_mesh_blocks_peer(struct mesh_peer *p)
 {
   struct ocf_mesh *m = p->mesh;
   bool speaks = false;
@@ -135,21 +135,21 @@ void mesh_blocks_peer(struct mesh_peer *p)
     p->blocks_up = ocf_bitswap_peer_up(m->blocks, mesh_now(m), &p->id) == 0;
 }
 
-void mesh_blocks_peer_down(struct mesh_peer *p)
+void ocf_mesh_blocks_peer_down(struct mesh_peer *p)
 {
   if (p->blocks_up)
     ocf_bitswap_peer_down(p->mesh->blocks, mesh_now(p->mesh), &p->id);
-  mesh_out_drop(&p->blocks);
+  ocf_mesh_out_drop(&p->blocks);
 }
 
 /* ---- what the core wants ---- */
 
 static void open_out(struct ocf_mesh *m, const struct ocf_peerid *id)
 {
-  struct mesh_peer *p = mesh_peer_find(m, id);
+  struct mesh_peer *p = ocf_mesh_peer_find(m, id);
   if (p == NULL || p->blocks.s != NULL || p->blocks.opening)
     return;
-  int err = mesh_out_open(&p->blocks, ocf_bitswap_protocols, OCF_BITSWAP_N_PROTOCOLS);
+  int err = ocf_mesh_out_open(&p->blocks, ocf_bitswap_protocols, OCF_BITSWAP_N_PROTOCOLS);
   if (err != OCF_EAGAIN)
     opened(&p->blocks, err);
 }
@@ -166,7 +166,7 @@ static void close_out(struct mesh_out *o, bool reset)
   o->s = NULL;
 }
 
-bool mesh_blocks_effects(struct ocf_mesh *m)
+bool ocf_mesh_blocks_effects(struct ocf_mesh *m)
 {
   struct ocf_bitswap_effect fx;
   struct mesh_in *in;
@@ -182,7 +182,7 @@ bool mesh_blocks_effects(struct ocf_mesh *m)
       in = fx.stream;
       if (in->s != NULL)
         ocf_stream_reset(in->s, OCF_STREAM_RESOURCE_LIMIT);
-      mesh_in_free(in);
+      ocf_mesh_in_free(in);
       break;
     }
   }

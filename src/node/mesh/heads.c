@@ -17,7 +17,7 @@ enum {
   AGAIN_WAITS_MAX = 10
 };
 
-const struct ocf_bytes mesh_heads_protocol = { (const uint8_t *)"/ocf/heads/1.0.0", 16 };
+const struct ocf_bytes ocf_mesh_heads_protocol = { (const uint8_t *)"/ocf/heads/1.0.0", 16 };
 
 /* One exchange, from either side. */
 struct exchange {
@@ -57,7 +57,7 @@ static void on_alarm(struct ocf_alarm *a)
   give_up(OCF_CONTAINER_OF(a, struct exchange, alarm));
 }
 
-int mesh_heads_write(struct ocf_mesh *m, struct ocf_buf *out)
+int ocf_mesh_heads_write(struct ocf_mesh *m, struct ocf_buf *out)
 {
   struct ocf_merkle_head h;
   struct ocf_pb_writer w = ocf_pb_write_buf(out);
@@ -84,8 +84,8 @@ static uint64_t n_blocks(const struct ocf_mesh *m)
 /* Writes our heads and ends our half. */
 static void say(struct exchange *x)
 {
-  struct mesh_peer *p = mesh_peer_find(x->mesh, &x->peer);
-  if (!x->said && mesh_heads_write(x->mesh, &x->out) != 0)
+  struct mesh_peer *p = ocf_mesh_peer_find(x->mesh, &x->peer);
+  if (!x->said && ocf_mesh_heads_write(x->mesh, &x->out) != 0)
     ocf_buf_clear(&x->out);
   if (!x->said && p != NULL)
     p->told_blocks = n_blocks(x->mesh);
@@ -104,8 +104,8 @@ static void take(struct exchange *x)
   int err = ocf_merkle_broadcast(m->replica, mesh_now(m), ocf_buf_view(&x->in),
                                  ocf_peerid_view(&x->peer));
   if (err != 0 && err != OCF_EINVAL)
-    mesh_registry_failed(m, err, "reading a peer's heads");
-  mesh_settle_later(m);
+    ocf_mesh_registry_failed(m, err, "reading a peer's heads");
+  ocf_mesh_settle_later(m);
 }
 
 static void on_data(struct exchange *x, struct ocf_bytes data)
@@ -162,7 +162,7 @@ static struct exchange *exchange_new(struct ocf_mesh *m, const struct ocf_peerid
   return x;
 }
 
-void mesh_heads_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
+void ocf_mesh_heads_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
 {
   struct exchange *x = exchange_new(m, ev->peer);
   if (x == NULL) {
@@ -180,8 +180,8 @@ static void ask(struct mesh_peer *p)
   if (x == NULL)
     return;
   uint64_t until = ocf_time_add(mesh_now(m), HEADS_WAIT_S * OCF_NS_PER_S);
-  int err = ocf_swarm_open(m->swarm, mesh_now(m), &p->id, &mesh_heads_protocol, 1, until, &x->user,
-                           &x->s, &x->ticket);
+  int err = ocf_swarm_open(m->swarm, mesh_now(m), &p->id, &ocf_mesh_heads_protocol, 1, until,
+                           &x->user, &x->s, &x->ticket);
   if (err == 0)
     say(x);
   else if (err != OCF_EAGAIN)
@@ -189,11 +189,11 @@ static void ask(struct mesh_peer *p)
 }
 
 /* The one who dialled asks. */
-void mesh_heads_peer(struct mesh_peer *p)
+void ocf_mesh_heads_peer(struct mesh_peer *p)
 {
   struct ocf_mesh *m = p->mesh;
   struct ocf_swarm_peer_info info;
-  if (p->asked_heads || !ocf_swarm_peer_speaks(m->swarm, &p->id, mesh_heads_protocol) ||
+  if (p->asked_heads || !ocf_swarm_peer_speaks(m->swarm, &p->id, ocf_mesh_heads_protocol) ||
       !ocf_swarm_peer_info(m->swarm, &p->id, &info) || info.inbound)
     return;
   p->asked_heads = true;
@@ -217,7 +217,7 @@ static void on_again(struct ocf_alarm *a)
   while (ocf_map_next(&m->peers, &it, &n)) {
     struct mesh_peer *p = OCF_CONTAINER_OF(n, struct mesh_peer, node);
     if (p->joined && !p->asked_again && p->told_blocks != s.blocks && !m->store_failed &&
-        ocf_swarm_peer_speaks(m->swarm, &p->id, mesh_heads_protocol)) {
+        ocf_swarm_peer_speaks(m->swarm, &p->id, ocf_mesh_heads_protocol)) {
       p->asked_again = true;
       ask(p);
     }
@@ -225,7 +225,7 @@ static void on_again(struct ocf_alarm *a)
   }
 }
 
-void mesh_heads_joined(struct mesh_peer *p)
+void ocf_mesh_heads_joined(struct mesh_peer *p)
 {
   struct ocf_mesh *m = p->mesh;
   if (p->asked_again)
@@ -235,13 +235,13 @@ void mesh_heads_joined(struct mesh_peer *p)
     ocf_alarm_start(m->loop, &m->heads_again, AGAIN_MS * OCF_NS_PER_MS);
 }
 
-void mesh_heads_init(struct ocf_mesh *m)
+void ocf_mesh_heads_init(struct ocf_mesh *m)
 {
   ocf_list_init(&m->exchanges);
   m->heads_again.fire = on_again;
 }
 
-void mesh_heads_free(struct ocf_mesh *m)
+void ocf_mesh_heads_free(struct ocf_mesh *m)
 {
   ocf_alarm_stop(m->loop, &m->heads_again);
   OCF_LIST_FOREACH_SAFE (it, &m->exchanges) {

@@ -16,12 +16,12 @@ static struct heard *of(struct ocf_lru_node *n)
   return OCF_CONTAINER_OF(n, struct heard, node);
 }
 
-void mesh_heard_init(struct ocf_mesh *m, const uint64_t seed[2])
+void ocf_mesh_heard_init(struct ocf_mesh *m, const uint64_t seed[2])
 {
   ocf_lru_init(&m->heard, m->loop->alloc, seed, HEARD_MAX);
 }
 
-void mesh_heard_free(struct ocf_mesh *m)
+void ocf_mesh_heard_free(struct ocf_mesh *m)
 {
   struct ocf_lru_node *n;
   while ((n = ocf_lru_pop_oldest(&m->heard)) != NULL)
@@ -57,7 +57,7 @@ static void answer(struct ocf_mesh *m)
     ocf_alarm_start(m->loop, &m->ping, wait);
 }
 
-void mesh_heard(struct ocf_mesh *m, const struct ocf_peerid *author)
+void ocf_mesh_heard(struct ocf_mesh *m, const struct ocf_peerid *author)
 {
   struct ocf_lru_node *n = ocf_lru_get(&m->heard, ocf_peerid_view(author));
   uint64_t now = mesh_now(m);
@@ -71,7 +71,7 @@ void mesh_heard(struct ocf_mesh *m, const struct ocf_peerid *author)
     answer(m);
 }
 
-void mesh_heard_before(struct ocf_mesh *m, const struct ocf_peerid *peer)
+void ocf_mesh_heard_before(struct ocf_mesh *m, const struct ocf_peerid *peer)
 {
   struct ocf_lru_node *n = ocf_lru_peek(&m->heard, ocf_peerid_view(peer));
   if (n != NULL)

@@ -50,7 +50,7 @@ const struct ocf_bytes *ocf_mesh_protocols(size_t *n)
 
 /* ---- peers and streams ---- */
 
-struct mesh_peer *mesh_peer_find(struct ocf_mesh *m, const struct ocf_peerid *id)
+struct mesh_peer *ocf_mesh_peer_find(struct ocf_mesh *m, const struct ocf_peerid *id)
 {
   struct ocf_map_node *n = ocf_map_find(&m->peers, ocf_peerid_view(id));
   return n == NULL ? NULL : OCF_CONTAINER_OF(n, struct mesh_peer, node);
@@ -63,15 +63,15 @@ static struct mesh_peer *peer_new(struct ocf_mesh *m, const struct ocf_peerid *i
     return NULL;
   p->mesh = m;
   p->id = *id;
-  mesh_pubsub_init(p);
-  mesh_blocks_init(p);
+  ocf_mesh_pubsub_init(p);
+  ocf_mesh_blocks_init(p);
   if (ocf_map_insert(&m->peers, &p->node, ocf_peerid_view(&p->id)) == 0)
     return p;
   OCF_DELETE(m->loop->alloc, p);
   return NULL;
 }
 
-int mesh_out_open(struct mesh_out *o, const struct ocf_bytes *protos, size_t n)
+int ocf_mesh_out_open(struct mesh_out *o, const struct ocf_bytes *protos, size_t n)
 {
   struct ocf_mesh *m = o->peer->mesh;
   uint64_t now = mesh_now(m), deadline = ocf_time_add(now, MESH_OPEN_S * OCF_NS_PER_S);
@@ -89,7 +89,7 @@ int mesh_out_open(struct mesh_out *o, const struct ocf_bytes *protos, size_t n)
 }
 
 /* Forgets our stream without a word to the core. */
-void mesh_out_drop(struct mesh_out *o)
+void ocf_mesh_out_drop(struct mesh_out *o)
 {
   if (o->opening)
     ocf_swarm_open_cancel(o->peer->mesh->swarm, o->ticket);
@@ -99,9 +99,9 @@ void mesh_out_drop(struct mesh_out *o)
   o->s = NULL;
 }
 
-struct mesh_in *mesh_in_new(struct ocf_mesh *m, const struct ocf_swarm_event *ev,
-                            void (*on_event)(struct ocf_stream_user *,
-                                             const struct ocf_swarm_event *))
+struct mesh_in *ocf_mesh_in_new(struct ocf_mesh *m, const struct ocf_swarm_event *ev,
+                                void (*on_event)(struct ocf_stream_user *,
+                                                 const struct ocf_swarm_event *))
 {
   struct mesh_in *in = OCF_NEW(m->loop->alloc, struct mesh_in);
   if (in == NULL) {
@@ -117,7 +117,7 @@ struct mesh_in *mesh_in_new(struct ocf_mesh *m, const struct ocf_swarm_event *ev
   return in;
 }
 
-void mesh_in_free(struct mesh_in *in)
+void ocf_mesh_in_free(struct mesh_in *in)
 {
   struct ocf_alloc *a = in->mesh->loop->alloc;
   ocf_list_remove(&in->link);
@@ -138,12 +138,12 @@ static void tell_conns(struct ocf_mesh *m, const struct ocf_peerid *id)
 
 static void peer_down(struct ocf_mesh *m, const struct ocf_peerid *id)
 {
-  struct mesh_peer *p = mesh_peer_find(m, id);
+  struct mesh_peer *p = ocf_mesh_peer_find(m, id);
   tell_conns(m, id);
   if (p == NULL)
     return;
-  mesh_pubsub_peer_down(p);
-  mesh_blocks_peer_down(p);
+  ocf_mesh_pubsub_peer_down(p);
+  ocf_mesh_blocks_peer_down(p);
   ocf_map_remove(&m->peers, &p->node);
   OCF_DELETE(m->loop->alloc, p);
 }
@@ -162,7 +162,7 @@ static void dial_failed(struct ocf_mesh *m, const struct ocf_peerid *id)
 
 void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
 {
-  struct mesh_peer *p = mesh_peer_find(m, ev->peer);
+  struct mesh_peer *p = ocf_mesh_peer_find(m, ev->peer);
   if (ev->type == OCF_SWARM_PEER_DOWN) {
     peer_down(m, ev->peer);
     m->urgent = true; /* no request should go there any more */
@@ -173,29 +173,29 @@ void ocf_mesh_peer_event(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
       p = peer_new(m, ev->peer);
     tell_conns(m, ev->peer);
     if (p != NULL && ev->type == OCF_SWARM_PEER_IDENTIFIED) {
-      mesh_pubsub_peer(p);
-      mesh_blocks_peer(p);
-      mesh_heads_peer(p);
+      ocf_mesh_pubsub_peer(p);
+      ocf_mesh_blocks_peer(p);
+      ocf_mesh_heads_peer(p);
     }
   }
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 void ocf_mesh_unreachable(struct ocf_mesh *m, const struct ocf_peerid *peer)
 {
   dial_failed(m, peer);
   m->urgent = true;
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 void ocf_mesh_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, size_t proto)
 {
   if (proto < OCF_GOSSIP_PROTO_N)
-    mesh_pubsub_stream_in(m, ev);
+    ocf_mesh_pubsub_stream_in(m, ev);
   else if (proto < OCF_GOSSIP_PROTO_N + OCF_BITSWAP_N_PROTOCOLS)
-    mesh_blocks_stream_in(m, ev, (unsigned)(proto - OCF_GOSSIP_PROTO_N));
+    ocf_mesh_blocks_stream_in(m, ev, (unsigned)(proto - OCF_GOSSIP_PROTO_N));
   else
-    mesh_heads_stream_in(m, ev);
+    ocf_mesh_heads_stream_in(m, ev);
 }
 
 /* ---- a turn ---- */
@@ -213,8 +213,8 @@ static uint64_t deadline(const struct ocf_mesh *m)
 {
   uint64_t at = ocf_time_min(ocf_gossip_deadline(m->gossip), ocf_bitswap_deadline(m->blocks));
   at = ocf_time_min(at, ocf_table_deadline(m->table));
-  at = ocf_time_min(at, mesh_self_deadline(m));
-  at = ocf_time_min(at, mesh_commit_due(m));
+  at = ocf_time_min(at, ocf_mesh_self_deadline(m));
+  at = ocf_time_min(at, ocf_mesh_commit_due(m));
   if (!m->store_failed)
     at = ocf_time_min(at, ocf_merkle_deadline(m->replica));
   if (ocf_table_dirty(m->table))
@@ -252,11 +252,11 @@ static void settle(struct ocf_deferred *d)
   struct ocf_mesh *m = OCF_CONTAINER_OF(d, struct ocf_mesh, settle);
   m->n_verified = 0;
   for (unsigned i = 0; i < SETTLE_ROUNDS; i++) {
-    bool any = mesh_registry_events(m);
-    any = mesh_self_write(m) || any;
-    any = mesh_registry_effects(m) || any;
-    any = mesh_pubsub_effects(m) || any;
-    any = mesh_blocks_effects(m) || any;
+    bool any = ocf_mesh_registry_events(m);
+    any = ocf_mesh_self_write(m) || any;
+    any = ocf_mesh_registry_effects(m) || any;
+    any = ocf_mesh_pubsub_effects(m) || any;
+    any = ocf_mesh_blocks_effects(m) || any;
     if (!any)
       break;
   }
@@ -264,7 +264,7 @@ static void settle(struct ocf_deferred *d)
   arm(m);
 }
 
-void mesh_settle_later(struct ocf_mesh *m)
+void ocf_mesh_settle_later(struct ocf_mesh *m)
 {
   ocf_defer(m->loop, &m->settle);
 }
@@ -280,18 +280,47 @@ static void on_alarm(struct ocf_alarm *a)
     m->uncommitted = true;
     int err = ocf_merkle_tick(m->replica, now);
     if (err != 0)
-      mesh_registry_failed(m, err, "ticking");
+      ocf_mesh_registry_failed(m, err, "ticking");
   }
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 static void on_ping(struct ocf_alarm *a)
 {
   struct ocf_mesh *m = OCF_CONTAINER_OF(a, struct ocf_mesh, ping);
-  (void)!ocf_gossip_publish(m->gossip, mesh_now(m), mesh_topic_net, OCF_STR("ping"));
+  (void)!ocf_gossip_publish(m->gossip, mesh_now(m), ocf_mesh_topic_net, OCF_STR("ping"));
   m->pinged_ns = mesh_now(m);
   ocf_alarm_start(m->loop, a, m->cfg.ping_ns);
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
+}
+
+/* Rows that the store remembers. */
+static int show_stored(struct ocf_mesh *m)
+{
+  struct ocf_merkle_cursor c = { .begun = false };
+  struct ocf_table_origin origin = { .author = NULL };
+  struct ocf_merkle_row row;
+  int r;
+  while ((r = ocf_merkle_next(m->replica, &c, &row)) == 0) {
+    r = ocf_table_put(m->table, m->loop->now_ns, row.key, row.value, row.priority, &origin);
+    if (r < 0)
+      return r;
+  }
+  return r == OCF_ENOENT ? 0 : r;
+}
+
+/* Who could not be taken in when it came, for want of memory or room. */
+static void look_at_peer(struct ocf_mesh *m, const struct ocf_swarm_peer_info *info)
+{
+  struct mesh_peer *p = ocf_mesh_peer_find(m, info->id);
+  if (p == NULL)
+    p = peer_new(m, info->id);
+  if (p == NULL || !info->identified)
+    return;
+  if (!p->gossip_up)
+    ocf_mesh_pubsub_peer(p);
+  if (!p->blocks_up)
+    ocf_mesh_blocks_peer(p);
 }
 
 /* What changes without an event: round trips, answered pings. */
@@ -301,7 +330,10 @@ static void on_look(struct ocf_alarm *a)
   struct ocf_swarm_peer_info info;
   const void *cursor = NULL;
   uint64_t now = mesh_now(m);
+  m->reshow = m->reshow && !m->store_failed && show_stored(m) != 0;
+  ocf_mesh_self_look(m);
   while (ocf_swarm_peer_next(m->swarm, &cursor, &info)) {
+    look_at_peer(m, &info);
     (void)!ocf_table_set_conns(m->table, now, info.id, (uint32_t)info.n_conns, 0);
     if (now - OCF_MIN(now, info.last_rx_ns) < HEARD_FRESH_S * OCF_NS_PER_S)
       ocf_table_heard(m->table, now, info.id, OCF_TABLE_DIRECT);
@@ -309,7 +341,7 @@ static void on_look(struct ocf_alarm *a)
       ocf_table_set_rtt(m->table, info.id, info.rtt_ns);
   }
   ocf_alarm_start(m->loop, a, LOOK_EVERY_S * OCF_NS_PER_S);
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 /* ---- the beginning and the end ---- */
@@ -350,21 +382,6 @@ static int make_cores(struct ocf_mesh *m)
   return r != 0 ? r : ocf_merkle_open(&m->cfg.replica, l->now_ns, &m->replica);
 }
 
-/* Rows that the store remembers. */
-static int show_stored(struct ocf_mesh *m)
-{
-  struct ocf_merkle_cursor c = { .begun = false };
-  struct ocf_table_origin origin = { .author = NULL };
-  struct ocf_merkle_row row;
-  int r;
-  while ((r = ocf_merkle_next(m->replica, &c, &row)) == 0) {
-    r = ocf_table_put(m->table, m->loop->now_ns, row.key, row.value, row.priority, &origin);
-    if (r < 0)
-      return r;
-  }
-  return r == OCF_ENOENT ? 0 : r;
-}
-
 static void start(struct ocf_mesh *m)
 {
   struct ocf_merkle_stats s;
@@ -377,7 +394,7 @@ static void start(struct ocf_mesh *m)
   if (m->cfg.ping_ns > 0)
     ocf_alarm_start(m->loop, &m->ping, m->cfg.ping_ns);
   ocf_alarm_start(m->loop, &m->look, LOOK_EVERY_S * OCF_NS_PER_S);
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 int ocf_mesh_new(const struct ocf_mesh_config *cfg, struct ocf_loop *loop, struct ocf_swarm *swarm,
@@ -396,22 +413,22 @@ int ocf_mesh_new(const struct ocf_mesh_config *cfg, struct ocf_loop *loop, struc
   (void)ocf_peerid_text(&m->self, m->key + 1);
   m->settle.run = settle;
   ocf_list_init(&m->ins);
-  mesh_heads_init(m);
+  ocf_mesh_heads_init(m);
   ocf_rng_secret(loop->rng, seed, sizeof(seed));
   ocf_map_init(&m->peers, loop->alloc, seed, MESH_PEERS_MAX);
-  mesh_heard_init(m, seed);
+  ocf_mesh_heard_init(m, seed);
   ocf_record_init(&m->record, loop->alloc);
   ocf_buf_init(&m->json, loop->alloc, OCF_RECORD_JSON_MAX);
   m->table = ocf_table_new(loop->alloc, loop->rng, &m->cfg.table);
   int r = m->table == NULL ? OCF_ENOMEM : make_cores(m);
   if (r == 0)
-    r = ocf_gossip_join(m->gossip, loop->now_ns, mesh_topic_crdt);
+    r = ocf_gossip_join(m->gossip, loop->now_ns, ocf_mesh_topic_crdt);
   if (r == 0)
-    r = ocf_gossip_join(m->gossip, loop->now_ns, mesh_topic_net);
+    r = ocf_gossip_join(m->gossip, loop->now_ns, ocf_mesh_topic_net);
   if (r == 0)
     r = show_stored(m);
   if (r == 0)
-    r = mesh_self_init(m);
+    r = ocf_mesh_self_init(m);
   if (r != 0) {
     ocf_mesh_free(m);
     return r;
@@ -432,7 +449,7 @@ static void peers_free(struct ocf_mesh *m)
   }
   ocf_map_fini(&m->peers);
   OCF_LIST_FOREACH_SAFE (l, &m->ins) {
-    mesh_in_free(OCF_LIST_ENTRY(l, struct mesh_in, link));
+    ocf_mesh_in_free(OCF_LIST_ENTRY(l, struct mesh_in, link));
   }
 }
 
@@ -446,8 +463,8 @@ void ocf_mesh_free(struct ocf_mesh *m)
   ocf_alarm_stop(m->loop, &m->tell);
   ocf_defer_cancel(&m->settle);
   peers_free(m);
-  mesh_heads_free(m);
-  mesh_heard_free(m);
+  ocf_mesh_heads_free(m);
+  ocf_mesh_heard_free(m);
   ocf_bitswap_free(m->blocks);
   ocf_gossip_free(m->gossip);
   ocf_merkle_free(m->replica);

@@ -88,12 +88,14 @@ struct ocf_mesh {
   size_t n_jobs;
   size_t n_verified; /* batches of this turn */
   bool store_failed;
+  bool reshow; /* a change of the replica could not be shown in the table */
   bool urgent; /* a snapshot that must not wait */
 
   /* our record */
   struct ocf_record record;
   struct ocf_buf json;                  /* as it stands */
   bool dirty;                           /* `json` is not what the registry has of us */
+  uint64_t retry_ns;                    /* it could not be written: not before */
   uint64_t put_after_ns;                /* wait until then, or until the replica has caught up */
   uint64_t usurped_ns, usurped_wait_ns; /* when somebody else wrote our key last, and what then */
   bool offered;                         /* the node has said what it offers, if only nothing */
@@ -108,72 +110,75 @@ static inline uint64_t mesh_now(const struct ocf_mesh *m)
 
 /* mesh.c */
 /* Everything that waits in the cores is carried out at the end of the turn. */
-void mesh_settle_later(struct ocf_mesh *m);
-struct mesh_peer *mesh_peer_find(struct ocf_mesh *m, const struct ocf_peerid *id);
+void ocf_mesh_settle_later(struct ocf_mesh *m);
+struct mesh_peer *ocf_mesh_peer_find(struct ocf_mesh *m, const struct ocf_peerid *id);
 /* Opens `o` with the first of `protos` that the peer is known to speak. 0: o->s is there.
  * OCF_EAGAIN: OPENED or OPEN_FAILED comes. */
-int mesh_out_open(struct mesh_out *o, const struct ocf_bytes *protos, size_t n);
-void mesh_out_drop(struct mesh_out *o);
-struct mesh_in *mesh_in_new(struct ocf_mesh *m, const struct ocf_swarm_event *ev,
-                            void (*on_event)(struct ocf_stream_user *,
-                                             const struct ocf_swarm_event *));
-void mesh_in_free(struct mesh_in *in);
+int ocf_mesh_out_open(struct mesh_out *o, const struct ocf_bytes *protos, size_t n);
+void ocf_mesh_out_drop(struct mesh_out *o);
+struct mesh_in *ocf_mesh_in_new(struct ocf_mesh *m, const struct ocf_swarm_event *ev,
+                                void (*on_event)(struct ocf_stream_user *,
+                                                 const struct ocf_swarm_event *));
+void ocf_mesh_in_free(struct mesh_in *in);
 
 /* pubsub.c */
-void mesh_pubsub_peer(struct mesh_peer *p);
-void mesh_pubsub_peer_down(struct mesh_peer *p);
-void mesh_pubsub_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
-void mesh_pubsub_init(struct mesh_peer *p);
+void ocf_mesh_pubsub_peer(struct mesh_peer *p);
+void ocf_mesh_pubsub_peer_down(struct mesh_peer *p);
+void ocf_mesh_pubsub_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
+void ocf_mesh_pubsub_init(struct mesh_peer *p);
 /* Carries out what the core wants; true when there was anything. */
-bool mesh_pubsub_effects(struct ocf_mesh *m);
+bool ocf_mesh_pubsub_effects(struct ocf_mesh *m);
 
 /* blocks.c */
-void mesh_blocks_peer(struct mesh_peer *p);
-void mesh_blocks_peer_down(struct mesh_peer *p);
-void mesh_blocks_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev, unsigned proto);
-void mesh_blocks_init(struct mesh_peer *p);
-bool mesh_blocks_effects(struct ocf_mesh *m);
+void ocf_mesh_blocks_peer(struct mesh_peer *p);
+void ocf_mesh_blocks_peer_down(struct mesh_peer *p);
+void ocf_mesh_blocks_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev,
+                               unsigned proto);
+void ocf_mesh_blocks_init(struct mesh_peer *p);
+bool ocf_mesh_blocks_effects(struct ocf_mesh *m);
 
 /* heads.c */
-extern const struct ocf_bytes mesh_heads_protocol;
+extern const struct ocf_bytes ocf_mesh_heads_protocol;
 /* The complete heads in the form of a broadcast. */
-OCF_NODISCARD int mesh_heads_write(struct ocf_mesh *m, struct ocf_buf *out);
-void mesh_heads_init(struct ocf_mesh *m);
-void mesh_heads_peer(struct mesh_peer *p);
+OCF_NODISCARD int ocf_mesh_heads_write(struct ocf_mesh *m, struct ocf_buf *out);
+void ocf_mesh_heads_init(struct ocf_mesh *m);
+void ocf_mesh_heads_peer(struct mesh_peer *p);
 /* It is in our mesh of the registry's topic now. */
-void mesh_heads_joined(struct mesh_peer *p);
-void mesh_heads_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
-void mesh_heads_free(struct ocf_mesh *m);
+void ocf_mesh_heads_joined(struct mesh_peer *p);
+void ocf_mesh_heads_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev);
+void ocf_mesh_heads_free(struct ocf_mesh *m);
 
 /* heard.c */
-void mesh_heard_init(struct ocf_mesh *m, const uint64_t seed[2]);
-void mesh_heard_free(struct ocf_mesh *m);
+void ocf_mesh_heard_init(struct ocf_mesh *m, const uint64_t seed[2]);
+void ocf_mesh_heard_free(struct ocf_mesh *m);
 /* A message that `author` signed has come. */
-void mesh_heard(struct ocf_mesh *m, const struct ocf_peerid *author);
+void ocf_mesh_heard(struct ocf_mesh *m, const struct ocf_peerid *author);
 /* The row of `peer` is new: what was heard of it before counts. */
-void mesh_heard_before(struct ocf_mesh *m, const struct ocf_peerid *peer);
+void ocf_mesh_heard_before(struct ocf_mesh *m, const struct ocf_peerid *peer);
 
 /* registry.c */
-extern const struct ocf_bytes mesh_topic_crdt, mesh_topic_net;
-bool mesh_registry_events(struct ocf_mesh *m);
-bool mesh_registry_effects(struct ocf_mesh *m);
+extern const struct ocf_bytes ocf_mesh_topic_crdt, ocf_mesh_topic_net;
+bool ocf_mesh_registry_events(struct ocf_mesh *m);
+bool ocf_mesh_registry_effects(struct ocf_mesh *m);
 /* The replica or its store has failed: says so once, and stops using it. */
 /* When what has changed is to be committed. */
-uint64_t mesh_commit_due(const struct ocf_mesh *m);
+uint64_t ocf_mesh_commit_due(const struct ocf_mesh *m);
 /* What was written here is committed at this turn's end. */
 static inline void mesh_commit_now(struct ocf_mesh *m)
 {
   m->uncommitted = true;
   m->committed_ns = 0;
 }
-void mesh_registry_failed(struct ocf_mesh *m, int err, const char *what);
+void ocf_mesh_registry_failed(struct ocf_mesh *m, int err, const char *what);
 
 /* self.c */
 /* Our row without services, until the node says what it offers. */
-OCF_NODISCARD int mesh_self_init(struct ocf_mesh *m);
+OCF_NODISCARD int ocf_mesh_self_init(struct ocf_mesh *m);
 /* Writes our record when it is due; true when it did. */
-bool mesh_self_write(struct ocf_mesh *m);
-void mesh_self_usurped(struct ocf_mesh *m);
-uint64_t mesh_self_deadline(const struct ocf_mesh *m);
+bool ocf_mesh_self_write(struct ocf_mesh *m);
+/* Now and then: whether what we wrote is there. */
+void ocf_mesh_self_look(struct ocf_mesh *m);
+void ocf_mesh_self_usurped(struct ocf_mesh *m);
+uint64_t ocf_mesh_self_deadline(const struct ocf_mesh *m);
 
 #endif

@@ -24,7 +24,7 @@ static void opened(struct mesh_out *o, int err)
   o->opening = false;
   ocf_gossip_opened(p->mesh->gossip, mesh_now(p->mesh), &p->id, err,
                     (enum ocf_gossip_proto)o->proto);
-  mesh_settle_later(p->mesh);
+  ocf_mesh_settle_later(p->mesh);
 }
 
 static void on_out(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
@@ -43,7 +43,7 @@ static void on_out(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
   case OCF_SWARM_STREAM_GONE:
     o->s = NULL;
     ocf_gossip_out_gone(p->mesh->gossip, mesh_now(p->mesh), &p->id);
-    mesh_settle_later(p->mesh);
+    ocf_mesh_settle_later(p->mesh);
     break;
   case OCF_SWARM_FIN:
   case OCF_SWARM_STREAM_IN:
@@ -54,7 +54,7 @@ static void on_out(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
   }
 }
 
-void mesh_pubsub_init(struct mesh_peer *p)
+void ocf_mesh_pubsub_init(struct mesh_peer *p)
 {
   p->gossip = (struct mesh_out){ .user.on_event = on_out, .peer = p };
 }
@@ -65,8 +65,8 @@ static void in_gone(struct mesh_in *in)
 {
   struct ocf_mesh *m = in->mesh;
   ocf_gossip_in_gone(m->gossip, mesh_now(m), &in->peer, in);
-  mesh_in_free(in);
-  mesh_settle_later(m);
+  ocf_mesh_in_free(in);
+  ocf_mesh_settle_later(m);
 }
 
 static void on_in(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
@@ -76,7 +76,7 @@ static void on_in(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
   if (ev->type == OCF_SWARM_DATA) {
     ocf_gossip_rx(m->gossip, mesh_now(m), &in->peer, in, ev->data);
     ocf_stream_consumed(in->s, ev->data.n);
-    mesh_settle_later(m);
+    ocf_mesh_settle_later(m);
   } else if (ev->type == OCF_SWARM_FIN) {
     ocf_stream_fin(in->s); /* only now: a half-closed stream reads as our death */
   } else if (ev->type == OCF_SWARM_STREAM_GONE) {
@@ -85,16 +85,16 @@ static void on_in(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
   }
 }
 
-void mesh_pubsub_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
+void ocf_mesh_pubsub_stream_in(struct ocf_mesh *m, const struct ocf_swarm_event *ev)
 {
-  struct mesh_in *in = mesh_in_new(m, ev, on_in);
+  struct mesh_in *in = ocf_mesh_in_new(m, ev, on_in);
   if (in == NULL)
     return;
   if (ocf_gossip_in(m->gossip, mesh_now(m), &in->peer, in) != 0) {
     ocf_stream_reset(in->s, OCF_STREAM_RESOURCE_LIMIT);
-    mesh_in_free(in);
+    ocf_mesh_in_free(in);
   }
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 /* ---- peers ---- */
@@ -110,7 +110,7 @@ static uint64_t ip_key(const struct ocf_ip_addr *ip)
   return h | 1;
 }
 
-void mesh_pubsub_peer(struct mesh_peer *p)
+void ocf_mesh_pubsub_peer(struct mesh_peer *p)
 {
   struct ocf_mesh *m = p->mesh;
   struct ocf_swarm_peer_info info;
@@ -119,24 +119,24 @@ void mesh_pubsub_peer(struct mesh_peer *p)
     speaks = ocf_swarm_peer_speaks(m->swarm, &p->id, ocf_gossip_protocols()[i]);
   if (!speaks || !ocf_swarm_peer_info(m->swarm, &p->id, &info))
     return;
-  p->gossip_up = true;
-  (void)!ocf_gossip_peer_up(m->gossip, mesh_now(m), &p->id, !info.inbound, ip_key(&info.remote));
+  p->gossip_up =
+      ocf_gossip_peer_up(m->gossip, mesh_now(m), &p->id, !info.inbound, ip_key(&info.remote)) == 0;
 }
 
-void mesh_pubsub_peer_down(struct mesh_peer *p)
+void ocf_mesh_pubsub_peer_down(struct mesh_peer *p)
 {
   ocf_gossip_peer_down(p->mesh->gossip, mesh_now(p->mesh), &p->id);
-  mesh_out_drop(&p->gossip);
+  ocf_mesh_out_drop(&p->gossip);
 }
 
 /* ---- what the core wants ---- */
 
 static void open_out(struct ocf_mesh *m, const struct ocf_peerid *id)
 {
-  struct mesh_peer *p = mesh_peer_find(m, id);
+  struct mesh_peer *p = ocf_mesh_peer_find(m, id);
   if (p == NULL || p->gossip.s != NULL || p->gossip.opening)
     return;
-  int err = mesh_out_open(&p->gossip, ocf_gossip_protocols(), OCF_GOSSIP_PROTO_N);
+  int err = ocf_mesh_out_open(&p->gossip, ocf_gossip_protocols(), OCF_GOSSIP_PROTO_N);
   if (err != OCF_EAGAIN)
     opened(&p->gossip, err);
 }
@@ -159,7 +159,7 @@ static void job_done(void *arg, uint64_t now_ns)
   m->n_jobs--;
   ocf_gossip_job_done(m->gossip, now_ns, j->job);
   OCF_DELETE(m->loop->alloc, j);
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 static bool verify_elsewhere(struct ocf_mesh *m, struct ocf_gossip_job *job)
@@ -191,7 +191,7 @@ static void reset_in(struct mesh_in *in)
 {
   if (in->s != NULL)
     ocf_stream_reset(in->s, OCF_STREAM_SUPPLANTED);
-  mesh_in_free(in);
+  ocf_mesh_in_free(in);
 }
 
 static void disconnect(struct ocf_mesh *m, const struct ocf_peerid *id)
@@ -202,7 +202,7 @@ static void disconnect(struct ocf_mesh *m, const struct ocf_peerid *id)
   ocf_swarm_disconnect(m->swarm, mesh_now(m), id, 0);
 }
 
-bool mesh_pubsub_effects(struct ocf_mesh *m)
+bool ocf_mesh_pubsub_effects(struct ocf_mesh *m)
 {
   struct ocf_gossip_effect fx;
   struct mesh_peer *p;
@@ -213,7 +213,7 @@ bool mesh_pubsub_effects(struct ocf_mesh *m)
     switch (fx.type) {
     case OCF_GOSSIP_OPEN: open_out(m, &id); break;
     case OCF_GOSSIP_WRITE:
-      p = mesh_peer_find(m, &id);
+      p = ocf_mesh_peer_find(m, &id);
       if (p != NULL)
         pump(&p->gossip);
       break;

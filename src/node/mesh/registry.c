@@ -5,10 +5,10 @@
 
 enum { TELL_AFTER_MS = 150, TELL_EVERY_S = 2, COMMIT_EVERY_MS = 20, REFUSED_EVERY_S = 1 };
 
-const struct ocf_bytes mesh_topic_crdt = { (const uint8_t *)"ocf-crdt", 8 };
-const struct ocf_bytes mesh_topic_net = { (const uint8_t *)"ocf-crdt-net", 12 };
+const struct ocf_bytes ocf_mesh_topic_crdt = { (const uint8_t *)"ocf-crdt", 8 };
+const struct ocf_bytes ocf_mesh_topic_net = { (const uint8_t *)"ocf-crdt-net", 12 };
 
-void mesh_registry_failed(struct ocf_mesh *m, int err, const char *what)
+void ocf_mesh_registry_failed(struct ocf_mesh *m, int err, const char *what)
 {
   if (err == OCF_EIO && !m->store_failed) {
     m->store_failed = true;
@@ -26,13 +26,13 @@ void mesh_registry_failed(struct ocf_mesh *m, int err, const char *what)
 
 static void on_message(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
 {
-  mesh_heard(m, ev->author);
-  if (!ocf_bytes_eq(ev->topic, mesh_topic_crdt) || m->store_failed)
+  ocf_mesh_heard(m, ev->author);
+  if (!ocf_bytes_eq(ev->topic, ocf_mesh_topic_crdt) || m->store_failed)
     return;
   m->uncommitted = true;
   int err = ocf_merkle_broadcast(m->replica, mesh_now(m), ev->data, ocf_peerid_view(ev->author));
   if (err != 0 && err != OCF_EINVAL)
-    mesh_registry_failed(m, err, "reading a broadcast");
+    ocf_mesh_registry_failed(m, err, "reading a broadcast");
 }
 
 /* What was published while nobody listened is told to the first one who does, and all heads to
@@ -44,10 +44,10 @@ static void tell_heads(struct ocf_alarm *a)
   ocf_buf_init(&b, m->loop->alloc, 64 * 1024);
   m->unheard = false;
   m->told_ns = mesh_now(m);
-  if (mesh_heads_write(m, &b) == 0 && b.n > 0)
-    (void)!ocf_gossip_publish(m->gossip, mesh_now(m), mesh_topic_crdt, ocf_buf_view(&b));
+  if (ocf_mesh_heads_write(m, &b) == 0 && b.n > 0)
+    (void)!ocf_gossip_publish(m->gossip, mesh_now(m), ocf_mesh_topic_crdt, ocf_buf_view(&b));
   ocf_buf_fini(&b);
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
 }
 
 /* Those who come together are told together. */
@@ -65,17 +65,17 @@ static void tell_soon(struct ocf_mesh *m)
 static void on_mesh(struct ocf_mesh *m, const struct ocf_gossip_event *ev)
 {
   bool joined = ev->type == OCF_GOSSIP_MESH_JOINED;
-  if (ocf_bytes_eq(ev->topic, mesh_topic_net)) {
+  if (ocf_bytes_eq(ev->topic, ocf_mesh_topic_net)) {
     if (joined && m->pinged_ns == 0 && m->cfg.ping_ns > 0)
       ocf_alarm_start(m->loop, &m->ping, 0);
     return;
   }
-  struct mesh_peer *p = joined ? mesh_peer_find(m, ev->peer) : NULL;
-  bool deaf = joined && !ocf_swarm_peer_speaks(m->swarm, ev->peer, mesh_heads_protocol);
+  struct mesh_peer *p = joined ? ocf_mesh_peer_find(m, ev->peer) : NULL;
+  bool deaf = joined && !ocf_swarm_peer_speaks(m->swarm, ev->peer, ocf_mesh_heads_protocol);
   if (joined && (m->unheard || deaf))
     tell_soon(m);
   if (p != NULL)
-    mesh_heads_joined(p);
+    ocf_mesh_heads_joined(p);
 }
 
 static bool gossip_events(struct ocf_mesh *m)
@@ -101,13 +101,13 @@ static void on_block(struct ocf_mesh *m, const struct ocf_bitswap_event *ev)
   m->uncommitted = true;
   int err = ocf_merkle_block(m->replica, mesh_now(m), ev->cid.p, ev->data);
   if (err != 0 && err != OCF_ENOENT && err != OCF_EINVAL && err != OCF_ECRYPTO)
-    mesh_registry_failed(m, err, "taking a block");
+    ocf_mesh_registry_failed(m, err, "taking a block");
 }
 
 /* What an honest peer never does, or does once by mistake. */
 static void on_offence(struct ocf_mesh *m, const struct ocf_bitswap_event *ev)
 {
-  struct mesh_peer *p = mesh_peer_find(m, &ev->peer);
+  struct mesh_peer *p = ocf_mesh_peer_find(m, &ev->peer);
   char text[OCF_PEERID_TEXT_SIZE];
   if (p == NULL || ev->what == OCF_BITSWAP_WANT_FLOOD || ev->what == OCF_BITSWAP_SLOW_MESSAGE)
     return; /* bounded anyway, and a large honest node may look like that */
@@ -143,8 +143,10 @@ static void on_put(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
   if (ev->announcer.n > 0 && ocf_peerid_from_bytes(ev->announcer, &author) == 0)
     origin.author = &author;
   int r = ocf_table_put(m->table, mesh_now(m), ev->key, ev->value, ev->priority, &origin);
-  if (r < 0)
-    mesh_registry_failed(m, r, "showing a row");
+  if (r < 0) {
+    m->reshow = true;
+    ocf_mesh_registry_failed(m, r, "showing a row");
+  }
 }
 
 static void on_delete(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
@@ -161,16 +163,16 @@ static void on_delete(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
 static void commit(struct ocf_mesh *m)
 {
   uint64_t now = mesh_now(m);
-  if (m->store_failed || !m->uncommitted || now < mesh_commit_due(m))
+  if (m->store_failed || !m->uncommitted || now < ocf_mesh_commit_due(m))
     return;
   m->uncommitted = false;
   m->committed_ns = now;
   int err = ocf_merkle_commit(m->replica, now);
   if (err != 0)
-    mesh_registry_failed(m, err, "committing");
+    ocf_mesh_registry_failed(m, err, "committing");
 }
 
-uint64_t mesh_commit_due(const struct ocf_mesh *m)
+uint64_t ocf_mesh_commit_due(const struct ocf_mesh *m)
 {
   if (!m->uncommitted)
     return OCF_TIME_NEVER;
@@ -258,7 +260,7 @@ static bool table_events(struct ocf_mesh *m)
     any = true;
     switch (ev.kind) {
     case OCF_TABLE_CHANGED:
-      mesh_heard_before(m, &ev.peer);
+      ocf_mesh_heard_before(m, &ev.peer);
       learn_address(m, &ev.peer);
       log_row(m, &ev, OCF_LOG_DEBUG, "row");
       break;
@@ -267,13 +269,13 @@ static bool table_events(struct ocf_mesh *m)
     case OCF_TABLE_WAITING: log_row(m, &ev, OCF_LOG_INFO, "row waits for its owner's word"); break;
     case OCF_TABLE_EVICTED: log_row(m, &ev, OCF_LOG_DEBUG, "row made room"); break;
     case OCF_TABLE_WANTED: show_again(m, &ev.peer); break;
-    case OCF_TABLE_USURPED: mesh_self_usurped(m); break;
+    case OCF_TABLE_USURPED: ocf_mesh_self_usurped(m); break;
     }
   }
   return any;
 }
 
-bool mesh_registry_events(struct ocf_mesh *m)
+bool ocf_mesh_registry_events(struct ocf_mesh *m)
 {
   bool any = gossip_events(m);
   any = block_events(m) || any;
@@ -293,7 +295,7 @@ static void fetch(struct ocf_mesh *m, const struct ocf_merkle_effect *fx)
     ocf_merkle_fetch_failed(m->replica, mesh_now(m), fx->cid, err == OCF_EUNSUPP);
 }
 
-bool mesh_registry_effects(struct ocf_mesh *m)
+bool ocf_mesh_registry_effects(struct ocf_mesh *m)
 {
   struct ocf_merkle_effect fx;
   bool any = false;
@@ -306,9 +308,9 @@ bool mesh_registry_effects(struct ocf_mesh *m)
     case OCF_MERKLE_UNFETCH: (void)ocf_bitswap_cancel(m->blocks, mesh_now(m), cid); break;
     case OCF_MERKLE_STORED: ocf_bitswap_stored(m->blocks, mesh_now(m), cid); break;
     case OCF_MERKLE_BROADCAST:
-      err = ocf_gossip_publish(m->gossip, mesh_now(m), mesh_topic_crdt, fx.payload);
+      err = ocf_gossip_publish(m->gossip, mesh_now(m), ocf_mesh_topic_crdt, fx.payload);
       if (err != 0) /* the next rebroadcast tells it again */
-        mesh_registry_failed(m, err == OCF_EIO ? OCF_EAGAIN : err, "broadcasting heads");
+        ocf_mesh_registry_failed(m, err == OCF_EIO ? OCF_EAGAIN : err, "broadcasting heads");
       break;
     }
   }

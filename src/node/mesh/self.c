@@ -83,11 +83,11 @@ static int take_record(struct ocf_mesh *m, struct ocf_record *next)
   m->record = *next;
   m->withdrawn = false;
   m->dirty = true;
-  mesh_settle_later(m);
+  ocf_mesh_settle_later(m);
   return write_json(m);
 }
 
-int mesh_self_init(struct ocf_mesh *m)
+int ocf_mesh_self_init(struct ocf_mesh *m)
 {
   m->record.last_seen = unix_s(m);
   int r = fill(m, &m->record, NULL, 0);
@@ -124,19 +124,28 @@ struct ocf_bytes ocf_mesh_record(const struct ocf_mesh *m)
 /* The first record of a node that was known before waits for what the mesh still has of it. */
 static bool due(const struct ocf_mesh *m)
 {
-  return m->dirty && !m->store_failed &&
+  return m->dirty && !m->store_failed && mesh_now(m) >= m->retry_ns &&
          (mesh_now(m) >= m->put_after_ns ||
           (m->usurped_wait_ns == 0 && ocf_merkle_synced(m->replica)));
 }
 
-uint64_t mesh_self_deadline(const struct ocf_mesh *m)
+uint64_t ocf_mesh_self_deadline(const struct ocf_mesh *m)
 {
-  return m->dirty && !m->store_failed ? m->put_after_ns : OCF_TIME_NEVER;
+  if (!m->dirty || m->store_failed)
+    return OCF_TIME_NEVER;
+  return mesh_now(m) < m->retry_ns ? m->retry_ns : m->put_after_ns;
+}
+
+static void put_off(struct ocf_mesh *m, int err)
+{
+  m->dirty = true;
+  m->retry_ns = ocf_time_add(mesh_now(m), OCF_NS_PER_S);
+  ocf_mesh_registry_failed(m, err, "writing our record");
 }
 
 /* Somebody else wrote our key. Two nodes with one key would go on for ever, so each time takes
  * longer. */
-void mesh_self_usurped(struct ocf_mesh *m)
+void ocf_mesh_self_usurped(struct ocf_mesh *m)
 {
   uint64_t now = mesh_now(m);
   if (m->withdrawn || m->leaving)
@@ -169,33 +178,47 @@ static bool nobody_listens(const struct ocf_mesh *m)
   return s.n_mesh == 0;
 }
 
-bool mesh_self_write(struct ocf_mesh *m)
+static int write_record(struct ocf_mesh *m, struct ocf_bytes key)
 {
-  struct ocf_bytes key = ocf_bytes(m->key, strlen(m->key));
-  if (!due(m) || m->json.n == 0)
-    return false;
-  m->dirty = false;
-  m->put_after_ns = 0;
-  bool told = told_already(m, key);
-  if (write_json(m) != 0)
-    return false;
-  if (told)
-    return false;
   m->record.last_seen = unix_s(m);
   int err = write_json(m);
   if (err == 0)
     err = ocf_merkle_put(m->replica, mesh_now(m), key, ocf_buf_view(&m->json));
   mesh_commit_now(m);
+  return err;
+}
+
+bool ocf_mesh_self_write(struct ocf_mesh *m)
+{
+  struct ocf_bytes key = ocf_bytes(m->key, strlen(m->key));
+  if (!due(m))
+    return false;
+  m->dirty = false;
+  bool told = told_already(m, key);
+  int err = write_json(m);
+  if (err == 0 && !told)
+    err = write_record(m, key);
   if (err != 0) {
-    m->dirty = true;
-    m->put_after_ns = ocf_time_add(mesh_now(m), OCF_NS_PER_S);
-    mesh_registry_failed(m, err, "writing our record");
-  } else {
-    m->unheard = nobody_listens(m);
-    OCF_LOGF(m->loop->log, "registry", OCF_LOG_INFO, "our record is written",
-             OCF_LOG_U64("services", m->record.n_services));
+    put_off(m, err);
+    return false;
   }
+  m->put_after_ns = 0;
+  if (told)
+    return false;
+  m->unheard = nobody_listens(m);
+  OCF_LOGF(m->loop->log, "registry", OCF_LOG_INFO, "our record is written",
+           OCF_LOG_U64("services", m->record.n_services));
   return true;
+}
+
+/* A turn that was rolled back, for want of memory or room, may have taken our record with it. */
+void ocf_mesh_self_look(struct ocf_mesh *m)
+{
+  if (m->dirty || !m->offered || m->withdrawn || m->leaving || m->store_failed)
+    return;
+  m->dirty = !told_already(m, ocf_bytes(m->key, strlen(m->key)));
+  if (write_json(m) != 0) /* it was overwritten by the comparison */
+    m->dirty = true;
 }
 
 /* ---- leaving ---- */
@@ -231,8 +254,8 @@ void ocf_mesh_withdraw(struct ocf_mesh *m)
   int err = ocf_merkle_delete(m->replica, mesh_now(m), ocf_bytes(m->key, strlen(m->key)));
   mesh_commit_now(m);
   if (err != 0)
-    mesh_registry_failed(m, err, "withdrawing our record");
-  mesh_settle_later(m);
+    ocf_mesh_registry_failed(m, err, "withdrawing our record");
+  ocf_mesh_settle_later(m);
 }
 
 void ocf_mesh_leave(struct ocf_mesh *m)
@@ -248,8 +271,8 @@ void ocf_mesh_leave(struct ocf_mesh *m)
   int err = say_left(m);
   mesh_commit_now(m);
   if (err != 0)
-    mesh_registry_failed(m, err, "leaving");
-  mesh_settle_later(m);
+    ocf_mesh_registry_failed(m, err, "leaving");
+  ocf_mesh_settle_later(m);
 }
 
 bool ocf_mesh_left(struct ocf_mesh *m)
