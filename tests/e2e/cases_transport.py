@@ -3,13 +3,15 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 from processes import BUILD, Node, Pair, eventually, finish
-from wire import Failure, expect, get, same
+from wire import Client, Failure, expect, get, same
 
 HERE = Path(__file__).resolve().parent
 GREETING = b"\x13/multistream/1.0.0\n"
@@ -334,6 +336,51 @@ def test_a_member_of_the_mesh_grows_at_the_first_attack_only(run):
     return back_after_attacks(run, "measured-member", warm=1)
 
 
+class SlowLine:
+    """A TCP line in front of a node that brings what the node says slowly, and what it is told at once."""
+
+    def __init__(self, to, piece=8192, gap=0.01):
+        self.to, self.piece, self.gap = to, piece, gap
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.at = self.listener.getsockname()
+        self.reset = False
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        near, _ = self.listener.accept()
+        far = socket.socket()
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        far.connect(self.to)
+        threading.Thread(target=self.pump, args=(near, far, 1 << 16, 0), daemon=True).start()
+        self.pump(far, near, self.piece, self.gap)
+
+    def pump(self, a, b, piece, gap):
+        try:
+            while data := a.recv(piece):
+                b.sendall(data)
+                time.sleep(gap)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.reset = True
+
+
+def test_a_node_that_ends_costs_no_answer_its_tail(run):
+    """The worker is told to end while the last of its answer is still in the kernel's buffer, before a slow line.
+    Window updates that reach a closed socket would be answered by a reset, and what is in the buffer be lost."""
+    worker = Node(run, "ending", f"--services=name=rec,url=http://127.0.0.1:{run.service.port}")
+    line = SlowLine(worker.p2p_at)
+    head = Node(run, "ending-head", "--role", "head", "--bootstrap.static", f"/ip4/127.0.0.1/tcp/{line.at[1]}/p2p/{worker.id}")
+    eventually(lambda: head.total("ocf_p2p_peers") == 1, 5, "the head has found the worker")
+    with Client(head.at) as c:
+        c.ask("GET", f"/v1/p2p/{worker.id}/v1/_service/rec/big?n=250000")
+        a = c.answer_head()
+        worker.signal(signal.SIGTERM)
+        same(len(c.body(a)), 250000, "bytes")
+    same(worker.wait(3), 0, "the worker's exit status")
+    expect(not line.reset, "the line was reset")
+    head.kill()
+
+
 CASES = [
     test_200_simultaneous_handshakes_all_succeed,
     test_2000_rapid_connects_all_succeed,
@@ -355,6 +402,7 @@ CASES = [
     test_connections_that_dawdle_are_closed_by_the_upgrade_deadline,
     test_a_peer_with_another_id_is_not_taken_for_the_one_wanted,
     test_a_dead_address_of_a_peer_does_not_hold_up_the_good_one,
+    test_a_node_that_ends_costs_no_answer_its_tail,
     test_memory_is_back_where_it_was_after_attacks,
     test_a_member_of_the_mesh_grows_at_the_first_attack_only,
 ]

@@ -5,7 +5,11 @@
 
 #include "node/core/node_int.h"
 
-enum { TELL_EVERY_S = 10 };
+enum {
+  TELL_EVERY_S = 10,
+  STREAMS_MS = 300, /* at the end: for streams that are kept open */
+  CLOSE_MS = 1000,  /* and for all connections */
+};
 
 /* Ours first, then the mesh's. */
 static size_t list_protocols(struct ocf_node *n)
@@ -156,6 +160,7 @@ int ocf_node_new(const struct ocf_node_config *cfg, struct ocf_env *env, struct 
   n->cfg = *cfg;
   n->started_ns = now_ns;
   n->trim_ns = OCF_TIME_NEVER;
+  n->close_until_ns = OCF_TIME_NEVER;
   ocf_list_init(&n->streams);
   ocf_list_init(&n->gathers);
   ocf_node_offers_init(n);
@@ -335,20 +340,11 @@ void ocf_node_accept_p2p(struct ocf_node *n, uint64_t now_ns, struct ocf_sock *s
   ocf_links_accept(&n->links, now_ns, s, remote);
 }
 
-void ocf_node_turn(struct ocf_node *n, uint64_t now_ns)
-{
-  n->loop.now_ns = now_ns;
-  ocf_loop_fire(&n->loop);
-  if (now_ns >= ocf_swarm_deadline(n->swarm))
-    ocf_swarm_tick(n->swarm, now_ns);
-  relieve(n);
-  ocf_links_run(&n->links);
-  ocf_node_observe(n);
-}
-
 uint64_t ocf_node_deadline(struct ocf_node *n)
 {
   uint64_t at = ocf_time_min(ocf_wheel_next(&n->loop.wheel), ocf_swarm_deadline(n->swarm));
+  if (n->close_until_ns > n->loop.now_ns)
+    at = ocf_time_min(at, n->close_until_ns);
   return ocf_time_min(at, n->trim_ns);
 }
 
@@ -369,10 +365,39 @@ static bool still_sending(const struct ocf_node *n)
          ocf_links_sending(&n->links);
 }
 
-bool ocf_node_drained(const struct ocf_node *n)
+/* Nothing is in flight any more, or the time is up. */
+static bool is_done(const struct ocf_node *n)
 {
   bool left = n->mesh == NULL || ocf_mesh_left(n->mesh);
   bool done = ocf_relay_n_requests(n->relay) == 0 && !still_sending(n) && left;
-  return n->draining && (done || n->loop.now_ns >= n->drain_until_ns) && n->links.n_lookups == 0 &&
-         (n->mesh == NULL || ocf_mesh_n_jobs(n->mesh) == 0);
+  return n->draining && (done || n->loop.now_ns >= n->drain_until_ns);
+}
+
+/* The last thing: connections end in order, so that what their sockets still hold arrives. */
+static void close_links(struct ocf_node *n)
+{
+  n->close_until_ns = ocf_time_add(n->loop.now_ns, CLOSE_MS * OCF_NS_PER_MS);
+  ocf_links_linger(&n->links);
+  ocf_swarm_drain(n->swarm, n->loop.now_ns, STREAMS_MS * OCF_NS_PER_MS);
+  ocf_links_run(&n->links);
+}
+
+bool ocf_node_drained(const struct ocf_node *n)
+{
+  bool closed = n->close_until_ns != OCF_TIME_NEVER &&
+                (ocf_links_gone(&n->links) || n->loop.now_ns >= n->close_until_ns);
+  return closed && n->links.n_lookups == 0 && (n->mesh == NULL || ocf_mesh_n_jobs(n->mesh) == 0);
+}
+
+void ocf_node_turn(struct ocf_node *n, uint64_t now_ns)
+{
+  n->loop.now_ns = now_ns;
+  ocf_loop_fire(&n->loop);
+  if (now_ns >= ocf_swarm_deadline(n->swarm))
+    ocf_swarm_tick(n->swarm, now_ns);
+  relieve(n);
+  ocf_links_run(&n->links);
+  if (n->close_until_ns == OCF_TIME_NEVER && is_done(n))
+    close_links(n);
+  ocf_node_observe(n);
 }

@@ -92,6 +92,7 @@ struct ocf_node {
   char id_text[OCF_PEERID_TEXT_SIZE];
   uint64_t started_ns;
   uint64_t drain_until_ns;
+  uint64_t close_until_ns; /* when the sockets of peers are closed at the latest; NEVER: not yet */
   bool draining;
   struct ocf_list gathers; /* of requests that wait for other planes; owned by metrics.c */
   size_t n_gathers;

@@ -11,6 +11,7 @@ struct plink {
   struct ocf_sock *sock; /* NULL once it is dead */
   size_t sending;        /* bytes of the views that the driver sends in the background */
   bool dialling, lost_rx;
+  bool lingering; /* `l` is dead; our half has ended */
 };
 
 static void plink_free(struct plink *p)
@@ -36,7 +37,9 @@ static void pump(struct ocf_links *ls);
 static void on_rx_space(void *user, uint8_t **p, size_t *cap)
 {
   struct plink *k = user;
-  *p = ocf_link_rx_space(k->l, cap);
+  *cap = 0;
+  if (!k->lingering)
+    *p = ocf_link_rx_space(k->l, cap);
   k->lost_rx = *cap == 0;
   if (k->lost_rx) { /* the link is going down: what still comes is thrown away */
     *p = k->owner->loop->rx;
@@ -59,6 +62,10 @@ static void on_eof(void *user, uint64_t now_ns)
 {
   struct plink *k = user;
   k->owner->loop->now_ns = now_ns;
+  if (k->lingering) {
+    plink_free(k);
+    return;
+  }
   ocf_link_rx_end(k->l, now_ns, 0);
   pump(k->owner);
 }
@@ -69,6 +76,10 @@ static void on_closed(void *user, uint64_t now_ns, int err)
   struct ocf_links *ls = k->owner;
   ls->loop->now_ns = now_ns;
   k->sock = NULL;
+  if (k->lingering) {
+    plink_free(k);
+    return;
+  }
   if (k->dialling) {
     struct ocf_link *l = k->l;
     plink_free(k);
@@ -191,6 +202,18 @@ static void resolve(struct ocf_links *ls, const struct ocf_swarm_effect *fx)
   ocf_swarm_resolved(ls->swarm, ls->loop->now_ns, fx->ticket, err, NULL, 0);
 }
 
+static void close_link(struct plink *k)
+{
+  struct ocf_links *ls = k->owner;
+  if (!ls->lingers || k->sock == NULL || k->dialling || k->sending > 0) {
+    plink_free(k);
+    return;
+  }
+  k->lingering = true;
+  k->l = NULL;
+  ls->loop->env->ops->shutdown(k->sock);
+}
+
 static void effects(struct ocf_links *ls)
 {
   struct ocf_swarm_effect fx;
@@ -200,7 +223,7 @@ static void effects(struct ocf_links *ls)
     case OCF_SWARM_RESOLVE: resolve(ls, &fx); break;
     case OCF_SWARM_CLOSE:
       if (fx.handle != NULL)
-        plink_free(fx.handle);
+        close_link(fx.handle);
       break;
     }
   }
@@ -266,6 +289,16 @@ void ocf_links_fini(struct ocf_links *ls)
   OCF_LIST_FOREACH_SAFE (it, &ls->list) {
     plink_free(OCF_LIST_ENTRY(it, struct plink, link));
   }
+}
+
+void ocf_links_linger(struct ocf_links *ls)
+{
+  ls->lingers = true;
+}
+
+bool ocf_links_gone(const struct ocf_links *ls)
+{
+  return ocf_list_empty(&ls->list);
 }
 
 bool ocf_links_sending(const struct ocf_links *ls)

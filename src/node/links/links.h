@@ -28,6 +28,7 @@ struct ocf_links {
   struct ocf_list list; /* of the sockets; owned here */
   size_t n_lookups;     /* name look-ups under way; the driver answers each */
   bool pumping;
+  bool lingers; /* see ocf_links_linger() */
 };
 
 /* Borrows loop and swarm. */
@@ -41,6 +42,13 @@ void ocf_links_accept(struct ocf_links *ls, uint64_t now_ns, struct ocf_sock *s,
 /* The end of a turn: events, what the loop has deferred, effects and bytes to send, until all is
  * quiet. */
 void ocf_links_run(struct ocf_links *ls);
+
+/* From now on a socket whose link has ended is not closed at once: our half ends, and the socket
+ * goes when the other side has ended too. A closed socket answers bytes that still arrive by a
+ * reset, which costs the other side what it has not got yet. The owner bounds the time. */
+void ocf_links_linger(struct ocf_links *ls);
+/* Whether no socket is left. */
+bool ocf_links_gone(const struct ocf_links *ls);
 
 /* Whether a link has bytes that the system has not taken yet. */
 bool ocf_links_sending(const struct ocf_links *ls);
