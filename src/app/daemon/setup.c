@@ -72,6 +72,11 @@ static void setup_swarm(const struct ocf_conf *c, struct ocf_swarm_config *s)
   s->ping_every_ns = c->p2p_ping_interval_ns;
 }
 
+/* Most peers that a node of small degree pushes to when they ask for it. Of those who know one
+ * bootstrap node alone, each that it turned away would hear of a write by the next heartbeat's
+ * gossip only, a second later. Nodes with many neighbours still choose 6 themselves. */
+enum { SMALL_DEGREE_HI = 128 };
+
 static void setup_mesh(const struct ocf_conf *c, struct ocf_mesh_config *m)
 {
   static const enum ocf_mesh_leave_style leave[] = {
@@ -81,6 +86,8 @@ static void setup_mesh(const struct ocf_conf *c, struct ocf_mesh_config *m)
   };
   if (c->gossip_degree == OCF_CONF_DEGREE_FULL)
     ocf_gossip_params_ocf(&m->gossip);
+  else
+    m->gossip.d_hi = SMALL_DEGREE_HI;
   m->ping_ns = c->registry_ping_ns;
   m->replica.rebroadcast_ns = c->registry_rebroadcast_ns;
   m->leave = leave[c->registry_leave];
