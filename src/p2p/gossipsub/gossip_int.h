@@ -412,8 +412,8 @@ bool ocf_gossip_tx_waits(const struct ocf_gossip *g, const struct peer *p);
 struct topic *ocf_gossip_topic_find(const struct ocf_gossip *g, struct ocf_bytes name);
 struct sub *ocf_gossip_sub_find(const struct peer *p, const struct topic *t);
 void ocf_gossip_topic_settle(struct ocf_gossip *g, struct topic *t);
-void ocf_gossip_subscribe(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
-                          struct ocf_bytes name, bool on);
+int ocf_gossip_subscribe(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                         struct ocf_bytes name, bool on);
 /* `s` has become fit for a mesh, perhaps: grafts it while the mesh is below D. */
 void ocf_gossip_graft_early(struct ocf_gossip *g, uint64_t now_ns, struct sub *s);
 void ocf_gossip_grafted(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,

@@ -114,15 +114,19 @@ static struct sub *new_sub(struct ocf_gossip *g, struct peer *p, struct ocf_byte
   return s;
 }
 
-void ocf_gossip_subscribe(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
-                          struct ocf_bytes name, bool on)
+int ocf_gossip_subscribe(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
+                         struct ocf_bytes name, bool on)
 {
   struct topic *t = ocf_gossip_topic_find(g, name);
   struct sub *s = t == NULL ? NULL : ocf_gossip_sub_find(p, t);
   if (s == NULL && on)
     s = new_sub(g, p, name);
-  if (s == NULL || s->subscribed == on)
-    return;
+  if (s == NULL) /* a topic of ours is one that we have room for */
+    return on && t != NULL && t->joined && p->n_subs < g->cfg.limits.topics_per_peer_max
+               ? OCF_ENOMEM
+               : 0;
+  if (s->subscribed == on)
+    return 0;
   if (!on)
     ocf_gossip_mesh_set(g, s, false);
   if (!on && s->fanout) {
@@ -132,6 +136,7 @@ void ocf_gossip_subscribe(struct ocf_gossip *g, uint64_t now_ns, struct peer *p,
   s->subscribed = on;
   ocf_gossip_note(g, s);
   ocf_gossip_graft_early(g, now_ns, s);
+  return 0;
 }
 
 /* ---- mesh membership ---- */

@@ -4,14 +4,17 @@
 
 /* ---- one RPC ---- */
 
-static void rx_subs(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
+static int rx_subs(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
 {
+  int err = 0;
   struct rpc_reader r = ocf_gossip_rpc_read(rpc, PASS_SUBS);
   struct rpc_part part;
   for (unsigned n = 0; n < PARTS_MAX && ocf_gossip_rpc_next(&r, &part) > 0; n++) {
     g->stats.rx[OCF_GOSSIP_K_SUBSCRIBE]++;
-    ocf_gossip_subscribe(g, now_ns, p, part.topic, part.on);
+    int one = ocf_gossip_subscribe(g, now_ns, p, part.topic, part.on);
+    err = err != 0 ? err : one;
   }
+  return err;
 }
 
 static void rx_messages(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
@@ -26,20 +29,21 @@ static void rx_messages(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, s
 
 /* The parts in the order in which Go acts on them; an RPC that does not parse does nothing. What a
  * peer is subscribed to is heard even from those who are not listened to otherwise: they may mend
- * their ways. */
+ * their ways. It is said once on each stream: when there is no memory for it the stream is reset,
+ * so that it is said again. */
 static int take_rpc(struct ocf_gossip *g, uint64_t now_ns, struct peer *p, struct ocf_bytes rpc)
 {
   g->stats.rx[OCF_GOSSIP_K_RPC]++;
   if (ocf_gossip_rpc_check(rpc) != 0)
     return OCF_EPROTO;
-  rx_subs(g, now_ns, p, rpc);
+  int err = rx_subs(g, now_ns, p, rpc);
   if (ocf_gossip_score(g, p) < g->cfg.score.graylist_below) {
     g->stats.graylisted_rpcs++;
-    return 0;
+    return err;
   }
   rx_messages(g, now_ns, p, rpc);
   ocf_gossip_rx_control(g, now_ns, p, rpc);
-  return 0;
+  return err;
 }
 
 /* ---- from bytes to RPCs ---- */
