@@ -101,8 +101,10 @@ static void tell(struct ocf_deferred *d)
   if (n->mesh == NULL || wait_for_first(n))
     return;
   groups = ocf_alloc_get(n->loop.alloc, OFFERS_MAX * GROUPS_MAX * sizeof(*groups));
-  if (groups == NULL)
+  if (groups == NULL) {
+    ocf_alarm_start(&n->loop, &n->offers_later, OCF_NS_PER_S);
     return;
+  }
   OCF_LIST_FOREACH (it, &n->offers) {
     const struct offer *o = OCF_LIST_ENTRY(it, struct offer, link);
     struct ocf_bytes *g = groups + count * GROUPS_MAX;
@@ -121,6 +123,8 @@ static void tell(struct ocf_deferred *d)
   if (err != 0)
     OCF_LOGF(n->loop.log, "registry", OCF_LOG_ERROR, "what this node offers cannot be told",
              OCF_LOG_ERR("why", err));
+  if (err == OCF_ENOMEM)
+    ocf_alarm_start(&n->loop, &n->offers_later, OCF_NS_PER_S);
   ocf_alloc_put(n->loop.alloc, groups, OFFERS_MAX * GROUPS_MAX * sizeof(*groups));
 }
 
