@@ -64,6 +64,7 @@ void scenario_reg_partition(struct stage *st);
 void scenario_reg_newcomer(struct stage *st);
 void scenario_reg_twins(struct stage *st);
 void scenario_reg_route(struct stage *st);
+void scenario_reg_oom(struct stage *st);
 
 /* registry_hostile.c */
 void scenario_bad_signatures(struct stage *st);

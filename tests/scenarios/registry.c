@@ -360,3 +360,75 @@ void scenario_reg_route(struct stage *st)
   stage_settle(st);
   reg_stop_all(st);
 }
+
+/* ---- memory ---- */
+
+static void offer_if_possible(struct stage *st, size_t i, const char *group)
+{
+  struct ocf_sim_host *h = st->hosts[i];
+  struct ocf_bytes g = ocf_bytes(group, strlen(group));
+  struct ocf_node_service s = { .relay = h->services[0].cfg, .groups = &g, .n_groups = 1 };
+  ocf_sim_host_group(h, group);
+  if (ocf_node_add_service(h->node, &s) == OCF_ENOMEM) /* its owner asks again */
+    (void)!ocf_node_add_service(h->node, &s);
+  ocf_sim_proc_touch(&h->proc);
+}
+
+/* One life of a member in which the n-th allocation fails, or all from the n-th on. Returns how
+ * many there were. */
+static uint64_t starved_life(struct stage *st, size_t i, uint64_t n, bool once)
+{
+  struct ocf_sim_host *h = st->hosts[i];
+  char group[32];
+  h->fail_at = n;
+  h->fail_once = once;
+  int r = ocf_sim_host_start(h);
+  if (r != 0 && r != OCF_ENOMEM)
+    ocf_sim_fail(&st->w, "start: %s", ocf_errname(r));
+  if (r == 0) {
+    ocf_sim_host_knows(h, st->hosts[0], true);
+    stage_sleep(st, SECOND);
+    if (!ocf_sim_host_sees(h, st->hosts[0])) /* it may not have taken it in */
+      ocf_sim_host_knows(h, st->hosts[0], true);
+    (void)snprintf(group, sizeof(group), "model=n%llu", (unsigned long long)n);
+    offer_if_possible(st, i, group);
+    reg_offer(st, 1, group);
+    stage_sleep(st, SECOND);
+    if (once) /* a refused dial is tried again after 5 s, a broadcast comes every 5 s */
+      (void)reg_converge(st, 30 * SECOND);
+  }
+  uint64_t calls = h->alloc.n_calls;
+  ocf_sim_host_crash(h, false); /* checks for leaks */
+  stage_sleep(st, 100 * MS);
+  return calls;
+}
+
+/* Any allocation of a member may fail. It goes on, and the others do not notice; one failure alone
+ * has been made up for in half a minute. */
+void scenario_reg_oom(struct stage *st)
+{
+  bool once = st->w.seed % 2 == 1;
+  uint64_t step = st->steps > 0 ? st->steps : 23, n = 1 + st->w.seed % step, calls;
+  unsigned spared = 0; /* lives that needed no more; in a row, as not all are alike */
+  reg_hosts(st, 3, 1, true);
+  reg_start(st, 0, 0);
+  reg_start(st, 1, 0);
+  (void)reg_converge(st, 5 * SECOND);
+  do {
+    ALIVE(st);
+    calls = starved_life(st, 2, n, once);
+    if (n % 4 == 0)
+      ocf_sim_host_wipe(st->hosts[2]);
+    ALIVE(st);
+    CLAIM(st, reg_routes(st, 0, 1) && reg_converged(st), "the others have noticed");
+    spared = calls < n ? spared + 1 : 0;
+    n += step;
+  } while (spared < 3 && n < 400); /* a wiped disk is filled again, by more each time */
+  (void)snprintf(st->note, sizeof(st->note), "%llu allocations in the last life",
+                 (unsigned long long)calls);
+  st->hosts[2]->fail_at = 0;
+  reg_start(st, 2, 0);
+  (void)reg_converge(st, 30 * SECOND);
+  ALIVE(st);
+  reg_stop_all(st);
+}
