@@ -6,12 +6,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 least=${1:-90}
+[ ! -f build/cov/build.ninja ] || cmake --preset cov >/dev/null # its flags may have changed
 tools/build.sh cov all
 # Everything in one object, linked or not by any test: what no test touches counts as not covered.
 clang -shared -fprofile-instr-generate -Wl,--whole-archive build/cov/libocf_*.a -Wl,--no-whole-archive -o build/cov/all.so
 rm -rf build/cov/profiles
 mkdir -p build/cov/profiles
-LLVM_PROFILE_FILE="$PWD/build/cov/profiles/%p-%m.profraw" ctest --test-dir build/cov -j2 -Q --output-on-failure ||
+# %c: counted in the file itself, so that a test's child that is killed or panics has counted too.
+LLVM_PROFILE_FILE="$PWD/build/cov/profiles/%p-%m%c.profraw" ctest --test-dir build/cov -j2 -Q --output-on-failure ||
   { echo "cov: tests failed" >&2; exit 1; }
 llvm-profdata merge -sparse build/cov/profiles/*.profraw -o build/cov/all.profdata
 rm -r build/cov/profiles
