@@ -87,14 +87,14 @@ static void on_swarm_event(void *user, const struct ocf_swarm_event *ev)
   case OCF_SWARM_PEER_IDENTIFIED:
   case OCF_SWARM_PEER_DOWN: break;
   case OCF_SWARM_DIAL_FAILED: cmd_dial_failed(p, ev); break;
+  case OCF_SWARM_STREAM_IN: strm_in(p, ev); break;
   case OCF_SWARM_OPENED:
   case OCF_SWARM_OPEN_FAILED:
-  case OCF_SWARM_STREAM_IN:
   case OCF_SWARM_STREAM_UP:
   case OCF_SWARM_DATA:
   case OCF_SWARM_FIN:
   case OCF_SWARM_WRITABLE:
-  case OCF_SWARM_STREAM_GONE: streams_event(p, ev); break;
+  case OCF_SWARM_STREAM_GONE: break; /* the streams get these */
   }
 }
 

@@ -88,6 +88,7 @@ struct strm_ops {
 };
 
 struct strm {
+  struct ocf_stream_user user; /* who gets the stream's events: strm_event() */
   struct ocf_list link;
   struct peer *p;
   struct ocf_stream *s; /* NULL while it is being opened */
@@ -108,7 +109,8 @@ struct strm {
   struct http *http;
 };
 
-void streams_event(struct peer *p, const struct ocf_swarm_event *ev);
+/* A stream that the other side opened. */
+void strm_in(struct peer *p, const struct ocf_swarm_event *ev);
 /* Opens a stream to the command's peer. NULL when the command has failed. */
 struct strm *strm_open(struct peer *p, struct ocf_bytes proto, const struct strm_ops *ops);
 /* Queues bytes and sends what can be sent. */

@@ -46,10 +46,13 @@ bool strm_take_head(struct strm *st, struct ocf_bytes *data, size_t n)
 
 /* ---- life ---- */
 
+static void strm_event(struct ocf_stream_user *u, const struct ocf_swarm_event *ev);
+
 static struct strm *strm_new(struct peer *p, const struct strm_ops *ops)
 {
   struct strm *st = OCF_NEW(&p->alloc, struct strm);
   OCF_ASSERT(st != NULL);
+  st->user.on_event = strm_event;
   st->p = p;
   st->ops = ops;
   ocf_queue_init(&st->out, &p->loop.chunks);
@@ -76,8 +79,8 @@ struct strm *strm_open(struct peer *p, struct ocf_bytes proto, const struct strm
   st->ours = true;
   int err = ocf_swarm_peer_info(p->swarm, &p->cmd.peer, &info) ? 0 : OCF_EUNREACH;
   if (err == 0)
-    err = ocf_swarm_open(p->swarm, p->loop.now_ns, &p->cmd.peer, &proto, 1, deadline, st, &st->s,
-                         &st->ticket);
+    err = ocf_swarm_open(p->swarm, p->loop.now_ns, &p->cmd.peer, &proto, 1, deadline, &st->user,
+                         &st->s, &st->ticket);
   if (err == 0 || err == OCF_EAGAIN)
     return st;
   strm_free(st);
@@ -167,13 +170,13 @@ void strm_fin(struct strm *st)
 
 /* ---- events ---- */
 
-static void on_stream_in(struct peer *p, const struct ocf_swarm_event *ev)
+void strm_in(struct peer *p, const struct ocf_swarm_event *ev)
 {
   const struct strm_ops *ops =
       ev->proto == PROTO_HTTP ? &http_server_ops : &test_servers[ev->proto];
   struct strm *st = strm_new(p, ops);
   st->s = ev->stream;
-  ocf_stream_set_user(ev->stream, st);
+  ocf_stream_set_user(ev->stream, &st->user);
   if (ev->proto == PROTO_HTTP) {
     http_serve(st);
     return;
@@ -207,11 +210,10 @@ static void on_gone(struct strm *st, int err)
   strm_free(st);
 }
 
-void streams_event(struct peer *p, const struct ocf_swarm_event *ev)
+static void strm_event(struct ocf_stream_user *u, const struct ocf_swarm_event *ev)
 {
-  struct strm *st = ev->user;
+  struct strm *st = OCF_CONTAINER_OF(u, struct strm, user);
   switch (ev->type) {
-  case OCF_SWARM_STREAM_IN: on_stream_in(p, ev); return;
   case OCF_SWARM_OPENED:
     st->s = ev->stream;
     strm_pump(st);
@@ -225,6 +227,7 @@ void streams_event(struct peer *p, const struct ocf_swarm_event *ev)
       st->ops->fin(st);
     return;
   case OCF_SWARM_STREAM_GONE: on_gone(st, ev->err); return;
+  case OCF_SWARM_STREAM_IN:
   case OCF_SWARM_PEER_UP:
   case OCF_SWARM_PEER_IDENTIFIED:
   case OCF_SWARM_PEER_DOWN:
