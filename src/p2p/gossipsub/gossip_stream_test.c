@@ -105,6 +105,9 @@ static void test_rpcs_that_are_too_long_or_do_not_parse_reset_the_stream(void **
   assert_int_equal(ocf_gossip_in(r->g, r->now, &r->peers[0].id, rig_handle(r, 0)), 0);
   rig_rx(r, 0, (const uint8_t *)"\x00\x00", 2); /* empty RPCs are fine */
   assert_int_equal(r->peers[0].resets, 2);
+  rig_rx(r, 0, (const uint8_t *)"\x80\x00", 2); /* but not in two bytes */
+  assert_int_equal(r->peers[0].resets, 3);
+  assert_int_equal(r->peers[0].reset_reason, OCF_GOSSIP_REASON_PROTOCOL);
   end();
 }
 
