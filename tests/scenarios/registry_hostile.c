@@ -441,6 +441,7 @@ static void foreign_record(struct stage *st)
   }
   ALIVE(st);
   struct ocf_table_stats t = reg_stats(st, 0).table;
+  CLAIM(st, n_held > 0, "no value waits for its owner's word");
   CLAIM(st, t.verdicts[OCF_TABLE_HELD] > 0 && t.verdicts[OCF_TABLE_WRONG_ID] > 0,
         "%llu values were held, %llu refused", (unsigned long long)t.verdicts[OCF_TABLE_HELD],
         (unsigned long long)t.verdicts[OCF_TABLE_WRONG_ID]);

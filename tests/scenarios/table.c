@@ -91,6 +91,8 @@ const struct scenario scenarios[] = {
   { "reg-newcomer", scenario_reg_newcomer, NULL, "a newcomer takes 1,000 blocks of history", 1 },
   { "reg-twins", scenario_reg_twins, NULL, "two nodes with one key do not write for ever", 1 },
   { "reg-route", scenario_reg_route, NULL, "requests find models while workers come and go", 2 },
+  { "reg-route-rough", scenario_reg_route, lossy, "the same on a slow and lossy network", 1 },
+  { "reg-restart-rough", scenario_reg_restart, rough, "restarts on a rough network", 1 },
   { "reg-oom", scenario_reg_oom, NULL, "any allocation of a member may fail", 2 },
   { "bad-signatures", scenario_bad_signatures, NULL,
     "forged messages are not looked at, and their sender goes", 1 },
