@@ -211,6 +211,8 @@ static uint64_t next_publish(const struct ocf_mesh *m)
 
 static uint64_t deadline(const struct ocf_mesh *m)
 {
+  if (m->block_bytes >= MESH_TURN_BYTES)
+    return mesh_now(m); /* more may wait */
   uint64_t at = ocf_time_min(ocf_gossip_deadline(m->gossip), ocf_bitswap_deadline(m->blocks));
   at = ocf_time_min(at, ocf_table_deadline(m->table));
   at = ocf_time_min(at, ocf_mesh_self_deadline(m));
@@ -251,6 +253,7 @@ static void settle(struct ocf_deferred *d)
 {
   struct ocf_mesh *m = OCF_CONTAINER_OF(d, struct ocf_mesh, settle);
   m->n_verified = 0;
+  m->block_bytes = 0;
   for (unsigned i = 0; i < SETTLE_ROUNDS; i++) {
     bool any = ocf_mesh_registry_events(m);
     any = ocf_mesh_self_write(m) || any;

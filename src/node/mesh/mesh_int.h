@@ -20,6 +20,8 @@
 #include "node/mesh/mesh.h"
 #include "obs/metric/metric.h"
 
+/* MESH_TURN_BYTES: of blocks; with more than that a turn would hold up all others. */
+enum { MESH_TURN_BYTES = 256 * 1024 };
 enum { MESH_PEERS_MAX = 4096, MESH_OPEN_S = 15, MESH_OFFENCES_MAX = 64 };
 #define SYNC_WAIT_NS (8 * OCF_NS_PER_S)
 
@@ -86,7 +88,8 @@ struct ocf_mesh {
   struct ocf_alarm alarm, ping, look;
   uint64_t published_ns; /* the last snapshot */
   size_t n_jobs;
-  size_t n_verified; /* batches of this turn */
+  size_t n_verified;  /* batches of this turn */
+  size_t block_bytes; /* taken in this turn */
   bool store_failed;
   bool reshow; /* a change of the replica could not be shown in the table */
   bool urgent; /* a snapshot that must not wait */

@@ -124,12 +124,14 @@ static bool block_events(struct ocf_mesh *m)
 {
   struct ocf_bitswap_event ev;
   bool any = false;
-  while (ocf_bitswap_event(m->blocks, mesh_now(m), &ev)) {
+  while (m->block_bytes < MESH_TURN_BYTES && ocf_bitswap_event(m->blocks, mesh_now(m), &ev)) {
     any = true;
-    if (ev.type == OCF_BITSWAP_BLOCK)
+    if (ev.type == OCF_BITSWAP_BLOCK) {
+      m->block_bytes += ev.data.n;
       on_block(m, &ev);
-    else if (ev.type == OCF_BITSWAP_OFFENCE)
+    } else if (ev.type == OCF_BITSWAP_OFFENCE) {
       on_offence(m, &ev);
+    }
   }
   return any;
 }

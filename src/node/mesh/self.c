@@ -108,6 +108,8 @@ int ocf_mesh_offer(struct ocf_mesh *m, const struct ocf_mesh_service *v, size_t 
     ocf_record_fini(&next);
     return write_json(m);
   }
+  if (r == 0 && m->usurped_wait_ns > 0)
+    m->put_after_ns = mesh_now(m); /* what is new does not wait for those who write our key */
   if (r == 0)
     return take_record(m, &next);
   ocf_record_fini(&next);
