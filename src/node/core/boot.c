@@ -259,9 +259,11 @@ static struct asked *find_source(const struct ocf_list *l, const struct asked *l
 static int plan_ask(struct ocf_node *n, struct plan *p, struct ocf_bytes what, bool dns,
                     const struct ocf_peerid *only)
 {
+  char shown[OCF_BOOTLIST_SHOWN_SIZE];
   if (p->n_asked == SOURCES_MAX) {
     OCF_LOGF(n->loop.log, "bootstrap", OCF_LOG_WARN, "bootstrap source skipped",
-             OCF_LOG_BYTES("source", what), OCF_LOG_STR("why", "at most 64 of them are asked"));
+             OCF_LOG_STR("source", ocf_bootlist_shown(what, shown, sizeof(shown))),
+             OCF_LOG_STR("why", "at most 64 of them are asked"));
     return 0;
   }
   struct asked *s = ocf_node_boot_asked_new(n, what, dns, only);

@@ -50,15 +50,22 @@ void ocf_node_boot_asked_free(struct ocf_node *n, struct asked *s)
 
 /* ---- answers ---- */
 
+/* The source as the log names it: a URL may hold a password. */
+static const char *show(const struct asked *s, char buf[OCF_BOOTLIST_SHOWN_SIZE])
+{
+  return ocf_bootlist_shown(ocf_bytes(s->text, strlen(s->text)), buf, OCF_BOOTLIST_SHOWN_SIZE);
+}
+
 /* Asking has failed: said once, until it ends otherwise. */
 static void failed(struct ocf_node *n, struct asked *s, unsigned label, int err, int status,
                    const char *why)
 {
+  char shown[OCF_BOOTLIST_SHOWN_SIZE];
   ocf_metric_inc1(n->loop.metrics, OCF_METRIC_BOOT_FETCHES, label);
   if (!s->answered || s->err != err || s->status != status)
     OCF_LOGF(n->loop.log, "bootstrap", OCF_LOG_WARN, "bootstrap source failed",
-             OCF_LOG_STR("source", s->text), OCF_LOG_ERR("err", err), OCF_LOG_I64("status", status),
-             OCF_LOG_STR("why", why));
+             OCF_LOG_STR("source", show(s, shown)), OCF_LOG_ERR("err", err),
+             OCF_LOG_I64("status", status), OCF_LOG_STR("why", why));
   s->answered = true;
   s->err = err;
   s->status = status;
@@ -89,8 +96,9 @@ static void keep_only(struct ocf_bootlist *l, const struct ocf_peerid *only)
  * to be bad. */
 static void answered(struct ocf_node *n, struct asked *s, struct ocf_bootlist *l)
 {
+  char shown[OCF_BOOTLIST_SHOWN_SIZE];
   keep_only(l, &s->only);
-  ocf_node_boot_log_errors(n, s->text, l, &s->got);
+  ocf_node_boot_log_errors(n, show(s, shown), l, &s->got);
   if (l->n == 0) {
     memcpy(s->got.errors, l->errors, sizeof(l->errors));
     s->got.n_errors = l->n_errors;
@@ -101,7 +109,7 @@ static void answered(struct ocf_node *n, struct asked *s, struct ocf_bootlist *l
   ocf_metric_inc1(n->loop.metrics, OCF_METRIC_BOOT_FETCHES, OCF_METRIC_BOOT_OK);
   if (!s->answered || s->err != 0)
     OCF_LOGF(n->loop.log, "bootstrap", OCF_LOG_INFO, "bootstrap source answered",
-             OCF_LOG_STR("source", s->text), OCF_LOG_U64("entries", l->n));
+             OCF_LOG_STR("source", show(s, shown)), OCF_LOG_U64("entries", l->n));
   s->answered = true;
   s->err = s->status = 0;
   ocf_bootlist_fini(&s->got);

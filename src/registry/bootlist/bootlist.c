@@ -59,6 +59,39 @@ enum ocf_bootlist_source ocf_bootlist_classify(struct ocf_bytes source, struct o
   return OCF_BOOTLIST_DNSADDR;
 }
 
+/* Where the user's name of a URL begins and the "@" behind it stands; false: it has none. */
+static bool find_user(struct ocf_bytes s, size_t *from, size_t *at)
+{
+  bool any = false;
+  size_t i = 0;
+  while (i + 3 <= s.n && memcmp(s.p + i, "://", 3) != 0)
+    i++;
+  if (i + 3 > s.n)
+    return false;
+  *from = i + 3;
+  for (i = *from; i < s.n && s.p[i] != '/' && s.p[i] != '?' && s.p[i] != '#'; i++) {
+    if (s.p[i] != '@')
+      continue;
+    *at = i;
+    any = true;
+  }
+  return any;
+}
+
+const char *ocf_bootlist_shown(struct ocf_bytes source, char *buf, size_t cap)
+{
+  struct ocf_fmt f;
+  size_t from, at;
+  ocf_fmt_init(&f, buf, cap);
+  if (find_user(source, &from, &at)) {
+    ocf_fmt_bytes(&f, source.p, from);
+    ocf_fmt_str(&f, "***");
+    source = ocf_bytes(source.p + at, source.n - at);
+  }
+  ocf_fmt_bytes(&f, source.p, source.n);
+  return buf;
+}
+
 /* ---- entries and errors ---- */
 
 /* Notes that `entry` (may be empty) is bad. */
@@ -72,10 +105,14 @@ static void note(struct ocf_bootlist *b, int code, struct ocf_bytes entry, const
   e->code = code;
   ocf_fmt_init(&f, e->text, sizeof(e->text));
   if (entry.n > 0) {
-    char shown[ENTRY_MAX];
+    char shown[ENTRY_MAX], plain[OCF_BOOTLIST_SHOWN_SIZE];
     struct ocf_fmt part;
+    struct ocf_bytes e_shown = entry;
+    size_t from, at;
+    if (find_user(entry, &from, &at))
+      e_shown = ocf_str(ocf_bootlist_shown(entry, plain, sizeof(plain)));
     ocf_fmt_init(&part, shown, sizeof(shown));
-    bool cut = ocf_escape(&part, entry) < entry.n;
+    bool cut = ocf_escape(&part, e_shown) < e_shown.n;
     ocf_fmt_printf(&f, "\"%s%s\": ", shown, cut ? "..." : "");
   }
   ocf_fmt_str(&f, why);

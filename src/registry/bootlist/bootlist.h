@@ -33,6 +33,11 @@ enum ocf_bootlist_source {
  * blanks around it. */
 enum ocf_bootlist_source ocf_bootlist_classify(struct ocf_bytes source, struct ocf_bytes *what);
 
+/* `source` as a log may show it: of a URL without the user and the password before its host, which
+ * read "***". NUL-ended and cut at `cap` > 0; returns `buf`. */
+const char *ocf_bootlist_shown(struct ocf_bytes source, char *buf, size_t cap);
+enum { OCF_BOOTLIST_SHOWN_SIZE = 512 };
+
 struct ocf_bootlist_entry {
   struct ocf_peerid peer; /* never none */
   struct ocf_maddr addr;  /* as given, with its /p2p/<id> at the end */

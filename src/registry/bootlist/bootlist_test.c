@@ -249,6 +249,47 @@ static void test_a_source_is_classified_by_its_scheme(void **state)
   }
 }
 
+/* Goal: a log never shows a password. */
+static void test_a_source_is_shown_without_user_and_password(void **state)
+{
+  static const struct {
+    const char *source, *shown;
+  } cases[] = {
+    { "https://me:secret@h.example/list?x=a@b", "https://***@h.example/list?x=a@b" },
+    { "http://secret@h", "http://***@h" },
+    { "https://a:se@cret@h:8092/", "https://***@h:8092/" },
+    { "https://h.example/p@q", "https://h.example/p@q" },
+    { "https://h.example?a@b", "https://h.example?a@b" },
+    { "https://@h", "https://***@h" },
+    { "ftp://me:secret@h/", "ftp://***@h/" },
+    { "dnsaddr://h.example", "dnsaddr://h.example" },
+    { "/ip4/1.2.3.4/tcp/1", "/ip4/1.2.3.4/tcp/1" },
+    { "://", "://" },
+    { "", "" },
+  };
+  (void)state;
+  for (size_t i = 0; i < OCF_ARRAY_LEN(cases); i++) {
+    char buf[OCF_BOOTLIST_SHOWN_SIZE], small[8];
+    struct ocf_bytes v = ocf_bytes(cases[i].source, strlen(cases[i].source));
+    assert_string_equal(ocf_bootlist_shown(v, buf, sizeof(buf)), cases[i].shown);
+    assert_true(strlen(ocf_bootlist_shown(v, small, sizeof(small))) < sizeof(small));
+  }
+}
+
+static void test_an_entry_is_blamed_without_its_password(void **state)
+{
+  struct ocf_alloc a;
+  struct ocf_bootlist l;
+  (void)state;
+  ocf_alloc_init(&a);
+  ocf_bootlist_init(&l, &a);
+  assert_int_equal(ocf_bootlist_add(&l, OCF_STR("ftp://me:secret@h/")), 0);
+  assert_int_equal(ocf_bootlist_errors(&l), 1);
+  assert_null(strstr(l.errors[0].text, "secret"));
+  assert_non_null(strstr(l.errors[0].text, "ftp://***@h/"));
+  ocf_bootlist_fini(&l);
+}
+
 static void test_txt_records_of_others_are_passed_over(void **state)
 {
   (void)state;
@@ -345,6 +386,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_entries_and_errors_are_bounded),
   cmocka_unit_test(test_errors_show_hostile_text_escaped),
   cmocka_unit_test(test_a_source_is_classified_by_its_scheme),
+  cmocka_unit_test(test_a_source_is_shown_without_user_and_password),
+  cmocka_unit_test(test_an_entry_is_blamed_without_its_password),
   cmocka_unit_test(test_txt_records_of_others_are_passed_over),
   cmocka_unit_test(test_what_is_written_is_read_back),
   cmocka_unit_test(test_an_address_made_elsewhere_is_judged_alike),
