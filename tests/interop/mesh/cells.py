@@ -6,6 +6,7 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from hostile import HOSTILE
 from nodes import Failure, GoNode, expect, node_of
 
 
@@ -18,6 +19,7 @@ class Mesh:
         self.logs.mkdir(parents=True, exist_ok=True)
         self.net = runner.network()
         self.nodes, self.revision = [], 0
+        self.guests, self.n_guests, self.guest_place, self.together, self.base = [], 0, None, False, None  # see hostile.py
         try:
             for kind in kinds:
                 self.add(kind)
@@ -78,7 +80,7 @@ class Mesh:
         return [n.kind for n in self.nodes]
 
     def close(self):
-        for node in self.nodes:
+        for node in self.nodes + self.guests:
             node.close()
         self.net.close()
 
@@ -251,3 +253,4 @@ def history(mesh, args):
 
 
 CELLS = {f.__name__: f for f in (join, put, update, delete, route, restart, partition, history)}
+CELLS |= {f.__name__: f for f in HOSTILE}

@@ -52,6 +52,7 @@ class Service:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body at once: when a body comes behind its head, a Go node in between may lose it
 
             def do_GET(self):
                 if self.path == "/v1/models":
@@ -350,6 +351,18 @@ class GoNode(Node):
 
     def blocks(self):
         return self.cmd("stats")["blocks"]
+
+
+class HostileNode(GoNode):
+    """A Go node that takes part, offers nothing, and breaks rules when it is told to."""
+
+    persistent = False
+
+    def command(self):
+        make_key(self.key_file, "ed25519")  # the key is in the id, so that signatures can be checked at once
+        self.last_id = 0
+        return [PROGRAMS["go47"], "--key-file", str(self.key_file), "--listen", self.listen, "--http",
+                f"127.0.0.1:{self.http_port}", "--announce", "never", "--ping", PING, "--rebroadcast", "60s"]
 
 
 def make_key(path, kind):

@@ -15,6 +15,7 @@ from collections import namedtuple
 from pathlib import Path
 
 from cells import CELLS, Mesh
+from hostile import HOSTILE
 from nodes import BUILD, FAULT, PROGRAMS, Failure
 from places import Loopback, NetError, Switch
 
@@ -33,6 +34,8 @@ def plans(args):
         Plan("history", [args.source, a, a, args.source], ("history",)),
         Plan("ten-boot-ours", ten, ("join", "put")),
     ]
+    if a == "ours":
+        all_plans.append(Plan("hostile", [a, b[0], a], tuple(f.__name__ for f in HOSTILE)))
     if args.long:
         all_plans.append(Plan("ten-boot-theirs", [ten[-1], *ten[:-1]], ("join", "put", "update")))
     return all_plans

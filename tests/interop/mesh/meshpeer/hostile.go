@@ -235,37 +235,54 @@ func (n *node) badRPC(req *request, i int) ([]byte, error) {
 	return nil, fmt.Errorf("%w %q", errUnknownCommand, req.Cmd)
 }
 
-// badGossip floods a peer. sent is how many RPCs went out before the peer ended the stream or the
-// connection; gone tells whether the connection is gone a second later.
-func (n *node) badGossip(ctx context.Context, req *request) (answer, error) {
+// flood opens a meshsub stream of our own, and subscribes on it.
+func (n *node) flood(ctx context.Context, req *request) (network.Stream, error) {
 	s, err := n.raw(ctx, req, "/meshsub/1.2.0", "/meshsub/1.1.0")
 	if err != nil {
 		return nil, err
 	}
-	defer s.Reset()
 	if end, ok := ctx.Deadline(); ok {
 		s.SetDeadline(end)
 	}
-	if _, err := s.Write(delimited(hello())); err != nil {
+	if _, err = s.Write(delimited(hello())); err != nil {
+		s.Reset()
 		return nil, err
 	}
-	sent := 0
+	return s, nil
+}
+
+// badGossip floods a peer. sent is how many RPCs went out before the peer ended the connection; gone tells
+// whether the connection is gone a second later. A stream that is ended, as when gossipsub's own one comes back
+// and replaces it, is opened again.
+func (n *node) badGossip(ctx context.Context, req *request) (answer, error) {
+	s, err := n.flood(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	peer, sent := s.Conn().RemotePeer(), 0
+	defer func() { s.Reset() }()
 	if req.Cmd == "oversize_rpc" {
 		sent = writeOversize(s, max(req.Bytes, 2<<20))
-	} else {
-		for ; sent < max(req.N, 1); sent++ {
-			rpc, err := n.badRPC(req, sent)
-			if err != nil {
-				return nil, err
-			}
-			if _, err := s.Write(delimited(rpc)); err != nil {
-				break
-			}
-			time.Sleep(time.Duration(req.GapMS) * time.Millisecond)
+	}
+	for fails := 0; req.Cmd != "oversize_rpc" && sent < max(req.N, 1) && fails < 50; {
+		rpc, err := n.badRPC(req, sent)
+		if err != nil {
+			return nil, err
 		}
+		if _, err = s.Write(delimited(rpc)); err == nil {
+			sent++
+			time.Sleep(time.Duration(req.GapMS) * time.Millisecond)
+			continue
+		}
+		fails++
+		again, err := n.flood(ctx, req)
+		if err != nil {
+			break
+		}
+		s = again
 	}
 	time.Sleep(time.Second)
-	return answer{"sent": sent, "gone": len(n.h.Network().ConnsToPeer(s.Conn().RemotePeer())) == 0}, nil
+	return answer{"sent": sent, "gone": len(n.h.Network().ConnsToPeer(peer)) == 0}, nil
 }
 
 // writeOversize announces an RPC of that many bytes and sends them; it returns how many went out.
