@@ -200,7 +200,7 @@ class Watch:
     SEEN = b"no billing-affordable provider"
 
     def __init__(self, mesh, writer, marker):
-        self.mesh, self.every = mesh, 0.0001 * len(mesh.nodes)
+        self.mesh, self.every = mesh, min(0.0002 * len(mesh.nodes), 0.004)
         self.post = self.request("POST", "/v1/dnt/_node", writer.value(marker))
         self.poll = self.request("GET", f"/v1/service/{SERVICE}/", b"", f"X-Otela-Identity-Group: k={marker}",
                                  "X-Otela-Allowed-Peers: nobody")

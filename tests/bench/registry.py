@@ -140,7 +140,7 @@ class Run:
             self.attempt("mesh of 10", mesh.kind, self.writes, mesh, rate, self.o.writes if mesh.kind == "ours" else 10)
             rss = [status_bytes(node.process.pid, "VmRSS") for node in mesh.nodes]
             self.add("mesh of 10", mesh.kind, {"rss": statistics.median(rss),
-                                               "connections": statistics.mean(x.connections() for x in mesh.nodes)})
+                                               "connections": statistics.mean(mesh.pool.map(lambda x: x.connections(), mesh.nodes))})
         for mesh in two + ten:
             self.drop(mesh)
 
@@ -156,7 +156,7 @@ class Run:
         took = mesh.converge(self.o.storm_s) if mesh.kind == "ours" else None
         time.sleep(max(0, begun + self.o.storm_s - time.monotonic()))
         self.add("mesh of 30", mesh.kind, {"storm_bytes": mesh.sent(), "storm_s": time.monotonic() - begun,
-                                           "connections": statistics.mean(x.connections() for x in mesh.nodes[:5])})
+                                           "connections": statistics.mean(mesh.pool.map(lambda x: x.connections(), mesh.nodes))})
         if took is not None:
             self.add("mesh of 30", mesh.kind, {"converged_s": took})
         rate = self.idle([mesh])[0]
