@@ -3,6 +3,7 @@
 A cell is a function of a Pair. It raises Failure, or returns a note for the report (or None).
 """
 
+import threading
 import time
 
 from peer import Failure
@@ -20,6 +21,7 @@ SERVED = {
 }
 SETTLE_SECONDS = 2  # until the other side's counters must tell what has happened
 CANCEL_SECONDS = 1  # until a server must have noticed that its client left
+PING_SECONDS = 1  # a round trip beside a transfer, on a machine that is busy with it
 GONE_MS = 5000  # until a side must have noticed that the other is gone
 
 
@@ -122,6 +124,42 @@ def streams_seq(pair):
 
 def streams_conc(pair):
     streams(pair, 200, 200, 20000)
+
+
+def streams_1000(pair):
+    # js needs 4 to 12 s for 1,000 on a busy machine, and negotiating a stream may take 10.
+    n = 400 if "js" in (pair.ours.kind, pair.theirs.kind) else 1000
+    streams(pair, n, n, 2000)
+
+
+def ping_bulk(pair):
+    """Pings overtake the bytes of other streams: none waits for the transfer that runs beside it."""
+    n, worst = pair.bulk_bytes, []
+    for a, b in pair.each():
+        done = []
+        transfer = threading.Thread(target=lambda a=a, b=b: done.append(caught(a, b, n)))
+        transfer.start()
+        rounds = 0
+        while transfer.is_alive() or rounds == 0:
+            start = time.monotonic()
+            b.cmd("ping", peer=a.id, n=5)
+            worst.append((time.monotonic() - start) / 5)
+            rounds += transfer.is_alive()
+            if not transfer.is_alive():
+                break
+        transfer.join()
+        expect(done[0] is None, f"the transfer failed: {done[0]}")
+        expect(rounds > 0 or n < 1 << 26, f"{a} was done before a ping was: nothing was measured")
+    expect(max(worst) < PING_SECONDS, f"a ping took {max(worst):.2f} s")
+    return f"mean of five at worst {1000 * max(worst):.1f} ms, {len(worst)} times"
+
+
+def caught(a, b, n):
+    try:
+        seen = a.cmd("bulk", peer=b.id, dir="send", bytes=n, seconds=605)
+        return None if seen["bytes"] == n else f"{a} moved {seen['bytes']} bytes"
+    except Failure as err:
+        return str(err)
 
 
 def bulk(pair):
@@ -236,7 +274,9 @@ CELLS = [
     ("push", push, 30),
     ("streams-seq", streams_seq, 90),
     ("streams-conc", streams_conc, 60),
+    ("streams-1000", streams_1000, 60),
     ("bulk", bulk, 1200),
+    ("ping-bulk", ping_bulk, 700),
     ("halfclose", halfclose, 60),
     ("reset", reset, 30),
     ("http-get", http_get, 20),

@@ -16,7 +16,7 @@ import { StreamSide, streamHandlers } from './streams.js'
 import { open } from './duplex.js'
 
 // js-libp2p allows 32 streams of a protocol unless told otherwise.
-const MANY = { maxInboundStreams: 2048, maxOutboundStreams: 2048 }
+const MANY = { maxInboundStreams: 8192, maxOutboundStreams: 8192 }
 
 const version = JSON.parse(readFileSync(new URL('package.json', import.meta.url))).dependencies.libp2p
 
@@ -39,7 +39,7 @@ export class TestPeer {
       nodeInfo: { name: 'ocf-interop-js', version, userAgent: peer.agent },
       transports: [tcp()],
       connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
+      streamMuxers: [yamux(MANY)],
       connectionGater: { denyDialMultiaddr: () => false },
       services: { identify: identify(), push: identifyPush({ debounce: 50 }), ping: ping({ ...MANY, timeout: 60_000 }) }
     })
