@@ -17,7 +17,7 @@ from nodes import Failure, GoNode, HostileNode, OurNode, expect
 from places import Place
 
 RSS_MORE = 32 << 20  # what a node of ours may take from the system on account of one attack
-LIVE_MORE = 1 << 20  # live bytes on top of the quarter: tables that keep the size which they have grown to
+LIVE_MORE = 2 << 20  # live bytes on top of the quarter: what is still looked for, and tables that keep the size they have grown to
 HEALTH_S = 0.1  # 9 of 10 answers; the others may have met other programs on the same processors
 HEALTH_MAX_S = 0.5
 PRIORITY_MAX = 2**64 - 1

@@ -301,12 +301,19 @@ func (t *table) local(service string) (serviceRecord, bool) {
 	return serviceRecord{}, false
 }
 
+// servicesMax is how many services stay in the own record: the first one, and the latest. After hundreds of
+// registrations a reader would take in no more.
+const servicesMax = 16
+
 // adopt takes what a POST to /v1/dnt/_node may change of the own record, and announces it.
 func (n *node) adopt(change record) error {
 	n.table.mu.Lock()
 	own := &n.table.own
 	own.Status, own.Connected = "", true
 	own.Service = append(own.Service, change.Service...)
+	if extra := len(own.Service) - servicesMax; extra > 0 { // the real programs keep all
+		own.Service = slices.Delete(own.Service, 1, 1+extra)
+	}
 	if change.Owner != "" {
 		own.Owner = change.Owner
 	}
