@@ -83,7 +83,7 @@ struct ocf_mesh {
   struct ocf_alarm tell; /* our heads, to newcomers */
   uint64_t told_ns;      /* the last time; 0: never */
   bool uncommitted;      /* the replica may have changed since */
-  uint64_t committed_ns; /* the last commit; 0: none */
+  uint64_t committed_ns; /* until when the commits made so far count; 0: none do */
   uint64_t refused_ns;   /* when the log last said that a row was refused */
   struct ocf_alarm alarm, ping, look;
   uint64_t published_ns; /* the last snapshot */

@@ -3,7 +3,13 @@
 
 #include "node/mesh/mesh_int.h"
 
-enum { TELL_AFTER_MS = 150, TELL_EVERY_S = 2, COMMIT_EVERY_MS = 20, REFUSED_EVERY_S = 1 };
+enum {
+  TELL_AFTER_MS = 150,
+  TELL_EVERY_S = 2,
+  COMMIT_EVERY_MS = 20,
+  COMMITS_BURST = 16,
+  REFUSED_EVERY_S = 1
+};
 
 const struct ocf_bytes ocf_mesh_topic_crdt = { (const uint8_t *)"ocf-crdt", 8 };
 const struct ocf_bytes ocf_mesh_topic_net = { (const uint8_t *)"ocf-crdt-net", 12 };
@@ -160,15 +166,16 @@ static void on_delete(struct ocf_mesh *m, const struct ocf_merkle_event *ev)
   (void)ocf_table_delete(m->table, mesh_now(m), ev->key, &origin);
 }
 
-/* A change that comes alone is committed at once; blocks that come one after another, as in a long
- * history, share commits, each of which costs some pages of the store. */
+/* Changes that come alone or a few at a time are committed at once: only then can others have the
+ * block. Those that go on coming, as in a long history, share commits, each of which costs some
+ * pages of the store: one each COMMIT_EVERY_MS, and COMMITS_BURST that were saved up. */
 static void commit(struct ocf_mesh *m)
 {
   uint64_t now = mesh_now(m);
   if (m->store_failed || !m->uncommitted || now < ocf_mesh_commit_due(m))
     return;
   m->uncommitted = false;
-  m->committed_ns = now;
+  m->committed_ns = ocf_time_add(OCF_MAX(m->committed_ns, now), COMMIT_EVERY_MS * OCF_NS_PER_MS);
   int err = ocf_merkle_commit(m->replica, now);
   if (err != 0)
     ocf_mesh_registry_failed(m, err, "committing");
@@ -178,7 +185,8 @@ uint64_t ocf_mesh_commit_due(const struct ocf_mesh *m)
 {
   if (!m->uncommitted)
     return OCF_TIME_NEVER;
-  return m->committed_ns == 0 ? 0 : ocf_time_add(m->committed_ns, COMMIT_EVERY_MS * OCF_NS_PER_MS);
+  return m->committed_ns -
+         OCF_MIN(m->committed_ns, COMMITS_BURST * COMMIT_EVERY_MS * OCF_NS_PER_MS);
 }
 
 static bool replica_events(struct ocf_mesh *m)
