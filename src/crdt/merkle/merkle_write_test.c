@@ -126,6 +126,33 @@ static void test_own_writes_win_over_the_highest_priority(void **state)
   h_world_fini(&w);
 }
 
+/* Goal: of a put's two blocks the newer may come first. It loses against the hostile value, and
+ * wins when the older one removes that: by then it is still known who announced it. */
+static void test_a_value_that_comes_back_keeps_its_announcer(void **state)
+{
+  struct h_world w;
+  struct h_node h;
+  (void)state;
+  h_world(&w);
+  h_new(&h, 1);
+  const struct h_block *evil = h_block(&w, NULL, "/me", "zzz", UINT64_MAX);
+  struct h_block *removal = h_make_block(&w, &evil, 1, "/me", NULL, evil, UINT64_MAX);
+  struct h_block *mine = h_block(&w, removal, "/me", "mine", UINT64_MAX);
+  h_say1(&h, evil, "bad");
+  h_sync(&h, &w, 0);
+  assert_true(ocf_bytes_eq(h.last.announcer, OCF_STR("bad")));
+  removal->dark = true;
+  h_say1(&h, mine, "owner");
+  h_sync(&h, &w, 0);
+  h_expect(&h, "/me", "zzz");
+  removal->dark = false;
+  h_sync(&h, &w, 0);
+  h_expect(&h, "/me", "mine");
+  assert_true(ocf_bytes_eq(h.last.announcer, OCF_STR("owner")) && h.last.direct);
+  h_free(&h);
+  h_world_fini(&w);
+}
+
 /* Goal: a put wins over an older record of higher priority that is no head any more (a history
  * whose priorities are no heights). */
 static void test_a_put_is_above_the_key_itself(void **state)
@@ -207,6 +234,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(test_put_and_delete_give_go_blocks),
   cmocka_unit_test(test_bad_writes_are_refused),
   cmocka_unit_test(test_own_writes_win_over_the_highest_priority),
+  cmocka_unit_test(test_a_value_that_comes_back_keeps_its_announcer),
   cmocka_unit_test(test_a_put_is_above_the_key_itself),
   cmocka_unit_test(test_a_long_history_is_deleted_in_parts),
   cmocka_unit_test(test_links_are_bounded),
