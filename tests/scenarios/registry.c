@@ -277,6 +277,7 @@ void scenario_reg_twins(struct stage *st)
     ALIVE(st);
     reg_start(st, i, i == 3 ? 1 : 0); /* none of the others is connected to both at first */
   }
+  reg_offer(st, 3, "model=twin"); /* they do not say the same */
   stage_sleep(st, 60 * SECOND);
   ALIVE(st);
   uint64_t early = reg_stats(st, 0).replica.blocks;
