@@ -13,11 +13,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from nodes import Failure, GoNode, HostileNode, OurNode, expect
+from nodes import GoNode, HostileNode, OurNode, expect
 from places import Place
 
 RSS_MORE = 32 << 20  # what a node of ours may take from the system on account of one attack
-LIVE_MORE = 2 << 20  # live bytes on top of the quarter: what is still looked for, and tables that keep the size they have grown to
+LIVE_MORE = 2 << 20  # live bytes on top of the quarter: what is still looked for, and tables that have grown
 HEALTH_S = 0.1  # 9 of 10 answers; the others may have met other programs on the same processors
 HEALTH_MAX_S = 0.5
 PRIORITY_MAX = 2**64 - 1
@@ -202,7 +202,8 @@ def bad_signatures(mesh, args):
     n = changes[target]['ocf_gossip_rejected_total{reason="signature"}']
     how = fate(changes[target])
     expect(n > 0, f"{target} refused no message for its signature")
-    expect(how == "disconnected" or result["sent"] >= 50 and n <= 10, f"{target} has looked at {n:.0f} of {result['sent']} badly signed messages")
+    expect(how == "disconnected" or result["sent"] >= 50 and n <= 10,
+           f"{target} has looked at {n:.0f} of {result['sent']} badly signed messages")
     return f"{how} after {n:.0f} of {result['sent']}; {note}"
 
 
@@ -367,7 +368,8 @@ def row_of(node, victim):
 def never_stolen(mesh, head):
     """Nobody is routed to by a model that only a forged record tells of."""
     status, by, body = head.ask("stolen")
-    expect(status != 200 and by is None, f"{head} routes by a forged record: status {status}, computed by {mesh.name_of(by)}, {body[:100]!r}")
+    expect(status != 200 and by is None,
+           f"{head} routes by a forged record: status {status}, computed by {mesh.name_of(by)}, {body[:100]!r}")
 
 
 def foreign_record(mesh, args):
