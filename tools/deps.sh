@@ -84,6 +84,7 @@ test)
 bench)
   install_pkgs "to build ocf" $build_pkgs
   install_pkgs "for the benchmarks" $bench_pkgs
+  need_go
   ;;
 *) echo "usage: tools/deps.sh build|test|bench" >&2; exit 2 ;;
 esac
