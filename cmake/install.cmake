@@ -20,7 +20,7 @@ foreach(id ${OCF_P2P_MODULES})
     list(APPEND objects $<TARGET_OBJECTS:${t}>)
   endif()
   file(GLOB headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${id}/*.h")
-  list(FILTER headers EXCLUDE REGEX "(_int|internal|_pair|_test|_check)\\.h$") # a module's own, and tests'
+  list(FILTER headers EXCLUDE REGEX "(_int|internal|_pair|_test|_check|_world|_solo|_rig|_one|_harness|_naive|_contract|_fixture|_image)\\.h$") # a module's own, and tests'
   install(FILES ${headers} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/ocf/${id}")
 endforeach()
 add_library(ocf-p2p STATIC ${objects})
