@@ -14,7 +14,9 @@ enum {
   HEADS_BYTES_MAX = 64 * 1024,
   HEADS_WAIT_S = 10,
   AGAIN_MS = 200,
-  AGAIN_WAITS_MAX = 10
+  AGAIN_WAITS_MAX = 10,
+  EXCHANGES_MAX = 256,
+  EXCHANGES_PER_PEER = 4
 };
 
 const struct ocf_bytes ocf_mesh_heads_protocol = { (const uint8_t *)"/ocf/heads/1.0.0", 16 };
@@ -146,9 +148,21 @@ static void on_event(struct ocf_stream_user *u, const struct ocf_swarm_event *ev
   }
 }
 
+/* An exchange may hold two buffers for ten seconds: a peer has a few at a time, all together some.
+ */
+static bool has_room(struct ocf_mesh *m, const struct ocf_peerid *peer)
+{
+  size_t all = 0, its = 0;
+  OCF_LIST_FOREACH (it, &m->exchanges) {
+    all++;
+    its += ocf_peerid_eq(&OCF_LIST_ENTRY(it, struct exchange, link)->peer, peer) ? 1 : 0;
+  }
+  return all < EXCHANGES_MAX && its < EXCHANGES_PER_PEER;
+}
+
 static struct exchange *exchange_new(struct ocf_mesh *m, const struct ocf_peerid *peer)
 {
-  struct exchange *x = OCF_NEW(m->loop->alloc, struct exchange);
+  struct exchange *x = has_room(m, peer) ? OCF_NEW(m->loop->alloc, struct exchange) : NULL;
   if (x == NULL)
     return NULL;
   x->mesh = m;

@@ -8,7 +8,6 @@ enum {
   PUBLISH_EVERY_MS = 5,
   PUBLISH_ROW_US = 10, /* longer by so much for each row, which a snapshot costs time for */
   LOOK_EVERY_S = 10,
-  IN_STREAMS_MAX = 8192,
   SETTLE_ROUNDS = 64,
   HEARD_FRESH_S = 20,
   LAZY = 24,

@@ -73,7 +73,6 @@ struct ocf_mesh {
   struct ocf_list exchanges; /* of heads.c */
   struct ocf_alarm heads_again;
   unsigned heads_waits; /* how often it was put off */
-  size_t n_mesh;        /* peers that a publish of heads goes to */
   bool unheard;         /* a record of ours went out while there was nobody to hear it */
   uint64_t pinged_ns;   /* our last sign of life; 0: none yet */
   struct ocf_lru heard; /* of heard.node: authors of late, known to the table or not; owned here */
