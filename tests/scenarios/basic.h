@@ -75,6 +75,7 @@ void scenario_empty_head(struct stage *st);
 void scenario_priority_max(struct stage *st);
 void scenario_deep_chain(struct stage *st);
 void scenario_want_flood(struct stage *st);
+void scenario_heads_flood(struct stage *st);
 void scenario_graft_flood(struct stage *st);
 void scenario_ihave_spam(struct stage *st);
 void scenario_foreign_record(struct stage *st);

@@ -379,6 +379,27 @@ void scenario_deep_chain(struct stage *st)
   siege(st, deep_chain, 24 * MIB);
 }
 
+/* Exchanges of heads that are begun and never ended. */
+static void heads_flood(struct stage *st)
+{
+  static const uint8_t part[60 * 1024];
+  for (unsigned i = 0; i < 400; i++) {
+    ALIVE(st);
+    struct ocf_sim_peer_stream *s =
+        ocf_sim_peer_open(evil.peer, ocf_node_id(st->hosts[0]->node), OCF_STR("/ocf/heads/1.0.0"));
+    if (s != NULL)
+      ocf_sim_peer_write(s, part, sizeof(part));
+    if (i % 20 == 0)
+      stage_sleep(st, 20 * MS);
+  }
+  stage_sleep(st, SECOND);
+}
+
+void scenario_heads_flood(struct stage *st)
+{
+  siege(st, heads_flood, 4 * MIB);
+}
+
 static void want_flood(struct stage *st)
 {
   for (unsigned i = 0; i < 200; i++) {

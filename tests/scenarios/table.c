@@ -107,6 +107,7 @@ const struct scenario scenarios[] = {
   { "deep-chain", scenario_deep_chain, NULL, "a chain of 10,000 blocks is taken beside the work",
     1 },
   { "want-flood", scenario_want_flood, NULL, "200,000 wants cost bounded memory", 1 },
+  { "heads-flood", scenario_heads_flood, NULL, "exchanges of heads are few at a time", 1 },
   { "graft-flood", scenario_graft_flood, NULL, "grafting without end is a fault", 1 },
   { "ihave-spam", scenario_ihave_spam, NULL, "promises that are not kept are counted", 1 },
   { "foreign-record", scenario_foreign_record, NULL,
